@@ -1,0 +1,1 @@
+"""The Helicon server: delivery plane, management plane and their storage."""

@@ -1,0 +1,1 @@
+"""Storage: the contract that everything above relies on, and its implementations."""

@@ -1,0 +1,393 @@
+"""The storage contract.
+
+Two groups of tables: **control** (apps, users, tokens) and, per environment, **config**. A transaction is an async
+context manager: it commits when its block ends and rolls back when the block raises. The read half of every noun is
+a type of its own, so that a function that takes a ``ConfigRead`` cannot write. One suite (``tests/contract``) holds
+all implementations to what stands here.
+
+Every method, and entering or leaving a transaction, may raise ``Unavailable`` when the database does not answer;
+nothing was written then unless the docstring of the transaction says otherwise. Uniqueness and lock conflicts surface
+as ``Conflict`` with the code named at the method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from helicon_server.domain.model import (
+    App,
+    AuditEntry,
+    Cluster,
+    Environment,
+    IdempotentAnswer,
+    Item,
+    LiveRelease,
+    Message,
+    MessageKind,
+    Namespace,
+    NamespaceDefinition,
+    Release,
+    ReleaseHead,
+    Token,
+    User,
+)
+from helicon_server.domain.names import NamespaceRef
+
+# --- control --------------------------------------------------------------------------------------
+
+
+class AppReader(Protocol):
+    async def get(self, app_id: str) -> App | None:
+        """Finds an app; the id is compared exactly."""
+        ...
+
+    async def list(self, *, after: str | None, limit: int) -> Sequence[App]:
+        """Lists apps in the order of their ids, those behind ``after`` only."""
+        ...
+
+
+class AppWriter(AppReader, Protocol):
+    async def insert(self, app: App) -> None:
+        """Stores a new app. Raises Conflict ``app_exists``, also when only the case of the id differs."""
+        ...
+
+
+class UserReader(Protocol):
+    async def get(self, name: str) -> User | None: ...
+
+    async def list(self) -> Sequence[User]: ...
+
+    async def any(self) -> bool:
+        """Tells whether the database holds a user."""
+        ...
+
+
+class UserWriter(UserReader, Protocol):
+    async def insert(self, user: User) -> None:
+        """Stores a new user. Raises Conflict ``user_exists``."""
+        ...
+
+    async def set_password(self, name: str, password_hash: str) -> bool:
+        """Replaces the hash; False when there is no such user."""
+        ...
+
+
+class TokenReader(Protocol):
+    async def find(self, sha256: str) -> Token | None:
+        """Finds a token by the hash of its secret, also a revoked or expired one."""
+        ...
+
+    async def list(self) -> Sequence[Token]: ...
+
+    async def any(self) -> bool: ...
+
+
+class TokenWriter(TokenReader, Protocol):
+    async def insert(self, token: Token) -> Token:
+        """Stores a token and returns it with its id. Raises Conflict ``token_exists`` for a name still in use."""
+        ...
+
+    async def revoke(self, name: str, *, at: object) -> bool:
+        """Marks the live token of this name revoked at the aware datetime ``at``; False when there is none."""
+        ...
+
+
+class AuditReader(Protocol):
+    async def list(self, *, before_id: int | None, limit: int) -> Sequence[AuditEntry]:
+        """Lists entries, newest first, those with an id below ``before_id`` only."""
+        ...
+
+
+class AuditWriter(AuditReader, Protocol):
+    async def append(self, entry: AuditEntry) -> None:
+        """Stores an entry; its ``id`` is ignored."""
+        ...
+
+
+# --- config ---------------------------------------------------------------------------------------
+
+
+class EnvironmentReader(Protocol):
+    async def get(self, name: str) -> Environment | None: ...
+
+    async def list(self) -> Sequence[Environment]:
+        """Lists the environments that this database holds, by position."""
+        ...
+
+
+class EnvironmentWriter(EnvironmentReader, Protocol):
+    async def insert(self, environment: Environment) -> None:
+        """Stores an environment. Raises Conflict ``environment_exists``."""
+        ...
+
+
+class ClusterReader(Protocol):
+    async def get(self, environment: str, app: str, name: str) -> Cluster | None:
+        """Finds a cluster that has a row; ``default`` never has one."""
+        ...
+
+    async def list(self, environment: str, app: str) -> Sequence[Cluster]:
+        """Lists the clusters that have a row, by name."""
+        ...
+
+
+class ClusterWriter(ClusterReader, Protocol):
+    async def insert(self, cluster: Cluster) -> None:
+        """Stores a cluster. Raises Conflict ``cluster_exists``, also when only the case differs."""
+        ...
+
+
+class DefinitionReader(Protocol):
+    async def get(self, environment: str, app: str, name: str) -> NamespaceDefinition | None:
+        """Finds the app's definition of this name, ignoring the case of the name."""
+        ...
+
+    async def get_public(self, environment: str, name: str) -> NamespaceDefinition | None:
+        """Finds the public definition of this name of whichever app, ignoring case."""
+        ...
+
+    async def list(self, environment: str, app: str) -> Sequence[NamespaceDefinition]:
+        """Lists an app's definitions by name."""
+        ...
+
+    async def all(self) -> Sequence[NamespaceDefinition]:
+        """Lists the definitions of every app and environment in this database, for the delivery index."""
+        ...
+
+
+class DefinitionWriter(DefinitionReader, Protocol):
+    async def insert(self, definition: NamespaceDefinition) -> None:
+        """Stores a definition. Raises Conflict ``namespace_exists`` for a second one of the app, ignoring case, and
+        ``public_namespace_exists`` for a public name that some app of the environment has already."""
+        ...
+
+
+class NamespaceReader(Protocol):
+    async def get(self, ref: NamespaceRef) -> Namespace | None:
+        """Finds a namespace; its name is compared ignoring case, the app and the cluster exactly."""
+        ...
+
+    async def list(self, environment: str, app: str, cluster: str | None = None) -> Sequence[Namespace]:
+        """Lists an app's namespaces by cluster and name."""
+        ...
+
+    async def live(self) -> Sequence[LiveRelease]:
+        """Lists every live release of this database: the delivery index."""
+        ...
+
+    async def live_of(self, refs: Iterable[NamespaceRef]) -> Sequence[LiveRelease]:
+        """The same for some namespaces; those without a release are left out."""
+        ...
+
+
+class NamespaceWriter(NamespaceReader, Protocol):
+    async def insert(self, namespace: Namespace) -> Namespace:
+        """Stores a namespace and returns it with its id. Raises Conflict ``namespace_exists``."""
+        ...
+
+    async def lock(self, refs: Sequence[NamespaceRef]) -> Sequence[Namespace | None]:
+        """Reads namespaces for a change, in the order asked, and holds them until the transaction ends.
+
+        Rows are locked in the order of their ids, so that two publishes of the same set cannot deadlock.
+        """
+        ...
+
+    async def touch(self, namespace: Namespace) -> None:
+        """Writes revision, release pointers and update marks of a namespace that ``lock`` returned."""
+        ...
+
+
+class ItemReader(Protocol):
+    async def list(self, namespace_id: int) -> Sequence[Item]:
+        """Lists a draft in its order, comment and blank lines included."""
+        ...
+
+    async def get(self, namespace_id: int, key: str) -> Item | None:
+        """Finds an item by its key, ignoring case (``formats.keys.fold_key``)."""
+        ...
+
+    async def last(self, namespace_id: int) -> Item | None:
+        """The item with the highest position."""
+        ...
+
+
+class ItemWriter(ItemReader, Protocol):
+    async def insert(self, namespace_id: int, items: Sequence[Item]) -> None:
+        """Stores new items. Raises Conflict ``item_exists`` when a key is there already, ignoring case."""
+        ...
+
+    async def update(self, items: Sequence[Item]) -> None:
+        """Replaces stored items by id."""
+        ...
+
+    async def delete(self, ids: Sequence[int]) -> None: ...
+
+
+class ReleaseReader(Protocol):
+    async def get(self, environment: str, release_id: int) -> Release | None: ...
+
+    async def history(self, namespace_id: int, *, before_id: int | None, limit: int) -> Sequence[ReleaseHead]:
+        """Lists releases, newest first, those with an id below ``before_id`` only."""
+        ...
+
+    async def contents(self, release_ids: Sequence[int]) -> Mapping[int, Release]:
+        """Loads releases by id; unknown ids are left out. For delivery: at most 500 ids a call."""
+        ...
+
+
+class ReleaseWriter(ReleaseReader, Protocol):
+    async def insert(self, release: Release) -> Release:
+        """Stores a release and returns it with its id, which is greater than every earlier one's."""
+        ...
+
+
+class MessageReader(Protocol):
+    async def newest_id(self) -> int:
+        """The id of the newest message of this database, 0 when there is none."""
+        ...
+
+    async def after(self, message_id: int, *, limit: int) -> Sequence[Message]:
+        """Lists messages with a greater id, oldest first. No id below a returned one can appear later."""
+        ...
+
+
+class MessageWriter(MessageReader, Protocol):
+    async def append(self, kind: MessageKind, refs: Sequence[NamespaceRef]) -> Sequence[int]:
+        """Stores one message for each reference and returns their ids.
+
+        Serialised against every other transaction that appends, so that ids become visible in commit order; call it
+        as late in the transaction as possible. The notice to other nodes goes out with the commit.
+        """
+        ...
+
+
+class IdempotencyReader(Protocol):
+    async def get(self, environment: str, actor: str, key: str) -> IdempotentAnswer | None: ...
+
+
+class IdempotencyWriter(IdempotencyReader, Protocol):
+    async def put(self, environment: str, actor: str, key: str, answer: IdempotentAnswer) -> None:
+        """Stores an answer. Raises Conflict ``idempotency_key_in_use`` when the key was stored meanwhile."""
+        ...
+
+
+# --- transactions ---------------------------------------------------------------------------------
+
+
+class ControlRead(Protocol):
+    @property
+    def apps(self) -> AppReader: ...
+    @property
+    def users(self) -> UserReader: ...
+    @property
+    def tokens(self) -> TokenReader: ...
+    @property
+    def audit(self) -> AuditReader: ...
+
+
+class ControlWrite(Protocol):
+    @property
+    def apps(self) -> AppWriter: ...
+    @property
+    def users(self) -> UserWriter: ...
+    @property
+    def tokens(self) -> TokenWriter: ...
+    @property
+    def audit(self) -> AuditWriter: ...
+
+
+class ConfigRead(Protocol):
+    @property
+    def environments(self) -> EnvironmentReader: ...
+    @property
+    def clusters(self) -> ClusterReader: ...
+    @property
+    def definitions(self) -> DefinitionReader: ...
+    @property
+    def namespaces(self) -> NamespaceReader: ...
+    @property
+    def items(self) -> ItemReader: ...
+    @property
+    def releases(self) -> ReleaseReader: ...
+    @property
+    def messages(self) -> MessageReader: ...
+    @property
+    def idempotency(self) -> IdempotencyReader: ...
+    @property
+    def audit(self) -> AuditReader: ...
+
+
+class ConfigWrite(Protocol):
+    @property
+    def environments(self) -> EnvironmentWriter: ...
+    @property
+    def clusters(self) -> ClusterWriter: ...
+    @property
+    def definitions(self) -> DefinitionWriter: ...
+    @property
+    def namespaces(self) -> NamespaceWriter: ...
+    @property
+    def items(self) -> ItemWriter: ...
+    @property
+    def releases(self) -> ReleaseWriter: ...
+    @property
+    def messages(self) -> MessageWriter: ...
+    @property
+    def idempotency(self) -> IdempotencyWriter: ...
+    @property
+    def audit(self) -> AuditWriter: ...
+
+
+class ControlDatabase(Protocol):
+    """Where apps, people and tokens live."""
+
+    def read(self) -> AbstractAsyncContextManager[ControlRead]: ...
+
+    def write(self) -> AbstractAsyncContextManager[ControlWrite]: ...
+
+
+class ConfigDatabase(Protocol):
+    """Where the configuration of one or several environments lives."""
+
+    @property
+    def name(self) -> str:
+        """For logs and health answers: ``main`` or the environment's name. Never an address."""
+        ...
+
+    def read(self) -> AbstractAsyncContextManager[ConfigRead]:
+        """One consistent snapshot; cannot write."""
+        ...
+
+    def write(self) -> AbstractAsyncContextManager[ConfigWrite]:
+        """One atomic change.
+
+        When ``Unavailable`` is raised on leaving, the commit may or may not have happened: callers that cannot tell
+        repeat with the same idempotency key.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Every database of an installation.
+
+    ``dedicated`` holds the environments that have a database of their own; all others live in ``main``.
+    ``close`` releases the pools.
+    """
+
+    control: ControlDatabase
+    main: ConfigDatabase
+    dedicated: Mapping[str, ConfigDatabase]
+    close: Callable[[], Awaitable[None]]
+
+    def config(self, environment: str) -> ConfigDatabase:
+        """The database of an environment; whether the environment exists is for the transaction to say."""
+        return self.dedicated.get(environment, self.main)
+
+    @property
+    def config_databases(self) -> tuple[ConfigDatabase, ...]:
+        """Main first, then the dedicated ones, each once."""
+        return (self.main, *self.dedicated.values())
