@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support import ports
 from tests.support.postgres import PostgresServer, PostgresUnavailableError, start_postgres
+from tests.support.server import Servers
 
 pytest_plugins = ["tests.plugins.no_skips"]
 
@@ -39,3 +41,11 @@ def postgres_url(postgres: PostgresServer) -> Iterator[str]:
     if not postgres.running:
         postgres.start()
     postgres.drop_database(url)
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> Iterator[Servers]:
+    """Starts real server processes; whatever the test leaves running is killed."""
+    nodes = Servers(tmp_path)
+    yield nodes
+    nodes.close()

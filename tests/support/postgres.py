@@ -97,9 +97,7 @@ class PostgresServer:
         """Starts the server and waits until it takes connections; after a kill() it recovers first."""
         assert not self.running, "PostgreSQL runs already"
         # An attempt may fail after a kill: the old backends take a moment to see that they are orphans.
-        wait_until(
-            self._start_once, START_DEADLINE_S, f"PostgreSQL that takes connections; its log: {self.log}"
-        )
+        wait_until(self._start_once, START_DEADLINE_S, f"PostgreSQL that takes connections; its log: {self.log}")
 
     def stop(self) -> None:
         """Shuts the server down in its `fast` mode: open connections end with an error, nothing is lost."""

@@ -29,9 +29,7 @@ def wait_until(condition: Callable[[], T], deadline_s: float, what: str) -> T:
         if answer:
             return answer
         if time.monotonic() >= end:
-            raise DeadlinePassedError(
-                f"after {deadline_s} s there is still no {what}; last answer: {answer!r}"
-            )
+            raise DeadlinePassedError(f"after {deadline_s} s there is still no {what}; last answer: {answer!r}")
         time.sleep(POLL_INTERVAL_S)
 
 
@@ -44,7 +42,5 @@ async def wait_until_async(condition: Callable[[], T | Awaitable[T]], deadline_s
         if answer:
             return answer
         if time.monotonic() >= end:
-            raise DeadlinePassedError(
-                f"after {deadline_s} s there is still no {what}; last answer: {answer!r}"
-            )
+            raise DeadlinePassedError(f"after {deadline_s} s there is still no {what}; last answer: {answer!r}")
         await asyncio.sleep(POLL_INTERVAL_S)

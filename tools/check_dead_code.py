@@ -1,0 +1,72 @@
+"""Finds code that nothing uses, tests included, with vulture.
+
+Vulture knows names, not types, so three kinds of names are taken for used: what a Protocol declares, the fields of
+classes (rows, records and request models are read by their libraries), and the names of ALLOWED.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from vulture import Vulture
+
+from tools.tree import ROOT, Finding, files, report
+
+OWN_NAME = "tools/check_dead_code.py"
+MIN_CONFIDENCE_PERCENT = 60
+
+# Name or pattern → who uses it.
+ALLOWED: dict[str, str] = {
+    "pytest_*": "pytest calls its hooks by name",
+    "pytestmark": "pytest reads the marks of a module",
+    "frame": "signal handlers are called with it",
+    "visit_*": "ast.NodeVisitor calls by name",
+    "handle_*": "HTMLParser and other stream parsers call by name",
+    "do_*": "http.server calls by method",
+    "log_message": "http.server calls it to log",
+    "model_config": "pydantic reads it",
+}
+DECORATORS = [
+    "@*.fixture",
+    "@*.command",
+    "@*.callback",
+    "@*.hookimpl",
+    "@*_validator",
+    "@*_serializer",
+    "@on_change",
+    "@*.on_change",
+]
+
+
+def spoken_for(tree: ast.AST) -> set[int]:
+    """Returns the lines of Protocol bodies and of fields in class bodies."""
+    lines: set[int] = set()
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ClassDef):
+            continue
+        bases = {ast.unparse(base).partition("[")[0].rpartition(".")[2] for base in node.bases}
+        if "Protocol" in bases:
+            lines.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+        lines.update(part.lineno for part in node.body if isinstance(part, ast.AnnAssign))
+    return lines
+
+
+def check(root: Path, paths: list[Path]) -> Iterator[Finding]:
+    """Finds unused functions, classes, variables, imports and unreachable code in the files together."""
+    vulture = Vulture(ignore_names=list(ALLOWED), ignore_decorators=DECORATORS)
+    vulture.scavenge([str(path) for path in paths])
+    passed_over: dict[Path, set[int]] = {}
+    for item in vulture.get_unused_code(min_confidence=MIN_CONFIDENCE_PERCENT):
+        path = Path(item.filename)
+        if path not in passed_over:
+            passed_over[path] = spoken_for(ast.parse((root / path).read_text()))
+        if item.first_lineno not in passed_over[path]:
+            name = (root / path).relative_to(root).as_posix()
+            yield Finding(name, item.first_lineno, f"{item.message}: remove it, or say in {OWN_NAME} who uses it")
+
+
+if __name__ == "__main__":
+    sys.exit(report(check(ROOT, [path for path in files() if path.suffix == ".py"])))
