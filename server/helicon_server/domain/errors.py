@@ -16,9 +16,7 @@ class HeliconError(Exception):
 
     default_code: ClassVar[str] = "error"
 
-    def __init__(
-        self, message: str, *, code: str | None = None, details: Mapping[str, object] | None = None
-    ) -> None:
+    def __init__(self, message: str, *, code: str | None = None, details: Mapping[str, object] | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.code = code or self.default_code

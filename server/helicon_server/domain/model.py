@@ -79,6 +79,11 @@ class Namespace:
     updated_by: str
 
 
+def new_namespace(ref: NamespaceRef, format_: Format, at: datetime, by: str) -> Namespace:
+    """A namespace before its first edit: nothing drafted, nothing released."""
+    return Namespace(0, ref, format_, 1, None, None, None, at, by)
+
+
 class ItemType(StrEnum):
     """How an item's value wants to be read and edited. Clients always receive strings."""
 

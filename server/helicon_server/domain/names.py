@@ -63,7 +63,7 @@ def _checked(what: str, text: str) -> str:
         )
     if not _NAME.fullmatch(text):
         raise InvalidName(
-            f"The {what} {text!r} may hold only letters a-z and A-Z, digits, '_', '-' and '.', and may not begin with '.'.",
+            f"The {what} {text!r} may hold only letters, digits, '_', '-' and '.', and may not begin with '.'.",
             code=f"invalid_{what.replace(' ', '_')}",
         )
     return text
@@ -73,9 +73,7 @@ def parse_app_id(text: str) -> str:
     """Returns ``text`` when it may name an app; raises InvalidName otherwise."""
     app_id = _checked("app id", text)
     if app_id.casefold() in _RESERVED_APP_IDS:
-        raise InvalidName(
-            f"The app id {app_id!r} is reserved by the client protocol.", code="app_id_reserved"
-        )
+        raise InvalidName(f"The app id {app_id!r} is reserved by the client protocol.", code="app_id_reserved")
     return app_id
 
 
@@ -89,7 +87,8 @@ def parse_environment(text: str) -> str:
     name = text.upper()
     if len(name) > ENVIRONMENT_LENGTH_LIMIT or not _ENVIRONMENT.fullmatch(name):
         raise InvalidName(
-            f"The environment {text!r} must be 1 to {ENVIRONMENT_LENGTH_LIMIT} letters, digits, '_' or '-', beginning with a letter or digit.",
+            f"The environment {text!r} must be 1 to {ENVIRONMENT_LENGTH_LIMIT} letters, digits, '_' or '-', "
+            "and begin with a letter or digit.",
             code="invalid_environment",
         )
     return name
