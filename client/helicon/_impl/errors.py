@@ -1,0 +1,83 @@
+"""Holds the family of errors of the client.
+
+    HeliconError
+    ├── SettingsError           the settings cannot be used; nothing was started
+    ├── BindError               a release does not fit the class that it was bound to
+    └── RequestError            one exchange with the servers failed
+        ├── UnavailableError    no usable answer: worth another try, and a reason to use the backup
+        ├── DeniedError         401 or 403: the servers are up and say no
+        ├── NotReleasedError    404: the servers are up and hold no release of this namespace
+        └── RefusedError        another answer that repeating does not change
+
+Codes are stable; messages are for people and may change. No message holds a value or a secret.
+"""
+
+from __future__ import annotations
+
+
+class HeliconError(Exception):
+    """The root of everything that this package raises on purpose."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keeps errors picklable, because process pools send them across."""
+        return (_rebuild, (type(self), self.args, self.__dict__))
+
+
+class SettingsError(HeliconError):
+    """A setting is missing or cannot be used.
+
+    Codes: `missing_setting`, `invalid_setting`, `conflicting_settings`, `unreadable_file`.
+    """
+
+    def __init__(self, code: str, message: str, *, variable: str) -> None:
+        super().__init__(code, message)
+        self.variable = variable
+
+
+class BindError(HeliconError):
+    """A configuration does not fit the class that it is bound to.
+
+    Codes: `unsupported_class`, `missing_key`, `invalid_value`.
+    """
+
+
+class RequestError(HeliconError):
+    """One exchange with the servers did not bring what it was for.
+
+    Codes of `UnavailableError`: `dns_failed`, `connect_failed`, `tls_failed`, `timeout`, `connection_lost`,
+    `bad_http`, `too_large`, `redirect`, `server_error`, `overloaded`, `bad_answer`, `closed`.
+    Codes of the others: `denied`, `not_released`, `refused`.
+    """
+
+    def __init__(self, code: str, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(code, message)
+        self.retry_after = retry_after
+        """Seconds that the server asked to wait, already bounded."""
+
+
+class UnavailableError(RequestError):
+    """No usable answer came."""
+
+
+class DeniedError(RequestError):
+    """The servers refuse this app's access key, or ask for one."""
+
+
+class NotReleasedError(RequestError):
+    """The servers hold no release of the namespace for this app and cluster."""
+
+
+class RefusedError(RequestError):
+    """The servers refuse the request as such."""
+
+
+def _rebuild(kind: type[HeliconError], args: tuple[object, ...], state: dict[str, object]) -> HeliconError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
