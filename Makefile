@@ -34,6 +34,7 @@ run: setup ## start the server with its embedded database in ./data (PORT= and H
 	@exec $(PY) -m helicon_server.cli serve --data-dir ./data --host $(HOST) --port $(PORT) --demo
 
 setup: $(STAMPS)/install $(PORTAL) ## install and build everything that `run` needs
+	@:
 
 test: dev ## run all tests (ARGS="-k publish" narrows)
 	@$(PY) -m pytest $(ARGS)
@@ -83,8 +84,11 @@ check-docs: dev
 # What the commands stand on. A stamp is as old as what was installed; nothing newer means nothing to do, offline too.
 
 dev: setup $(STAMPS)/dev
+	@:
 
-ifeq ($(wildcard $(PY)),)
+# A .venv whose Python is gone (upgraded, moved) is made anew.
+BROKEN := $(shell test -x $(PY) || echo yes)
+ifdef BROKEN
 $(STAMPS)/venv: FORCE
 FORCE:
 endif
@@ -97,7 +101,7 @@ $(STAMPS)/venv:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) lacks the modules venv and ensurepip." \
 		"Debian and Ubuntu keep them in a package of their own: apt install python3-venv" >&2; exit 1; }
 	@echo "creating $(VENV) with $$($(PYTHON) --version)"
-	@$(PYTHON) -m venv $(if $(wildcard $(PY)),,--clear) $(VENV)
+	@$(PYTHON) -m venv $(if $(BROKEN),--clear) $(VENV)
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/run: constraints/run.txt $(STAMPS)/venv
