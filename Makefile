@@ -118,6 +118,6 @@ $(STAMPS)/dev: constraints/dev.txt $(STAMPS)/install
 	@$(PIP) --require-hashes -r constraints/dev.txt
 	@touch $@
 
-$(STAMPS)/lock: $(wildcard constraints/lock.txt) $(STAMPS)/install
+$(STAMPS)/lock: constraints/lock.txt $(STAMPS)/install
 	@$(PIP) --require-hashes -r constraints/lock.txt
 	@touch $@
