@@ -76,8 +76,9 @@ def parse(text: str) -> list[Line]:
             lines.append(Line(number, raw, None, ""))
             continue
         if content[-1] == "\\" and _continues(content):
-            if content == "\\" and index < total:
+            if content == "\\" and (index < total or raw.endswith("\r\n")):
                 # Java has read nothing yet, so the next line starts afresh and may even be a comment.
+                # Only where the text ends right behind the backslash or one terminator is it an empty entry.
                 lines.append(Line(number, raw, None, ""))
                 continue
             end = _last_natural_line(natural_lines, index - 1)
