@@ -1,0 +1,165 @@
+"""Holds one connection to one server: opening, sending a request, receiving its answer, all by a deadline.
+
+Deadlines are monotonic seconds and cover the whole step, so a server that sends a byte a second cannot
+stretch it.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from functools import cache
+
+from helicon._impl.errors import UnavailableError
+from helicon._impl.http1 import Answer, ConnectionLostError, build_request, read_answer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+
+    from helicon._impl.address import Address
+    from helicon._impl.resolve import Resolver
+
+CONNECT_TIMEOUT_SECONDS = 1.0
+"""For each address of a host, including the TLS handshake."""
+
+KEEPALIVE_IDLE_SECONDS = 20
+
+_EARLY_BYTES = 64 * 1024
+
+
+class Connection:
+    """An open connection. Not safe for several threads."""
+
+    def __init__(self, address: Address, resolver: Resolver, deadline: float) -> None:
+        """Connects. Raises `UnavailableError`."""
+        self.address = address
+        self.requests = 0
+        self._early: bytes | None = None
+        self._socket = _open(address, resolver, deadline)
+        self.local_ip: str = self._socket.getsockname()[0]
+
+    def fileno(self) -> int:
+        """Lets a selector wait for the answer."""
+        return self._socket.fileno()
+
+    def has_arrived(self) -> bool:
+        """Says without waiting whether the answer, or the end of the connection, has begun to arrive.
+
+        A readable descriptor does not prove it: TLS sends tickets and key updates of its own.
+        """
+        if self._early is None:
+            self._socket.settimeout(0)
+            try:
+                self._early = self._socket.recv(_EARLY_BYTES)
+            except BlockingIOError:
+                return False
+            except OSError as error:
+                # TLS says "nothing yet" in its own way; everything else is the end of the connection.
+                if type(error).__name__ in ("SSLWantReadError", "SSLWantWriteError"):
+                    return False
+                self._early = b""
+        return True
+
+    def send(self, target: str, headers: dict[str, str], deadline: float) -> None:
+        """Sends a GET request. Raises `UnavailableError`."""
+        self.requests += 1
+        data = build_request(target, {"Host": self.address.authority, **headers})
+        try:
+            self._socket.settimeout(_left(deadline))
+            self._socket.sendall(data)
+        except TimeoutError:
+            raise _timeout(self.address) from None
+        except OSError as error:
+            raise ConnectionLostError(_sentence(self.address, error), began=False) from None
+
+    def receive(self, deadline: float, *, limit: int) -> Answer:
+        """Receives the answer to the last request. Raises `UnavailableError`."""
+        began = False
+
+        def receive(size: int) -> bytes:
+            nonlocal began
+            block, self._early = self._early, None
+            if block is None:
+                self._socket.settimeout(_left(deadline))
+                block = self._socket.recv(size)
+            began = began or bool(block)
+            return block
+
+        try:
+            return read_answer(receive, limit=limit)
+        except TimeoutError:
+            raise _timeout(self.address) from None
+        except OSError as error:
+            raise ConnectionLostError(_sentence(self.address, error), began=began) from None
+
+    def close(self) -> None:
+        """Closes without a farewell, so that it also works on the copy that a forked child inherited."""
+        self._socket.close()
+
+
+def _open(address: Address, resolver: Resolver, deadline: float) -> socket.socket:
+    failure: UnavailableError | None = None
+    for family, place in resolver.resolve(address.host, address.port, deadline):
+        if failure is not None and time.monotonic() >= deadline:
+            break
+        limit = min(deadline, time.monotonic() + CONNECT_TIMEOUT_SECONDS)
+        plain = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            plain.settimeout(_left(limit))
+            plain.connect(place)
+            _tune(plain)
+            return plain if address.scheme == "http" else _secured(plain, address, limit)
+        except TimeoutError:
+            failure = UnavailableError("timeout", f"{address.url} does not accept the connection in time")
+        except UnavailableError as error:
+            failure = error
+        except OSError as error:
+            failure = UnavailableError("connect_failed", _sentence(address, error))
+        plain.close()
+    raise failure or UnavailableError("dns_failed", f"the name {address.host} has no address")
+
+
+def _tune(plain: socket.socket) -> None:
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # A held poll is silent for a minute; keep-alive probes find a dead peer and hold NAT entries open.
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_KEEPIDLE"):
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS)
+
+
+def _secured(plain: socket.socket, address: Address, deadline: float) -> socket.socket:
+    import ssl  # imported late: it costs as much as everything else here together
+
+    try:
+        plain.settimeout(_left(deadline))
+        return _tls_context().wrap_socket(plain, server_hostname=address.host)
+    except ssl.SSLCertVerificationError as error:
+        message = f"the certificate of {address.url} is not trusted: {error.verify_message}"
+        raise UnavailableError("tls_failed", message) from None
+    except ssl.SSLError as error:
+        message = f"no TLS connection to {address.url}: {error.reason or 'handshake failed'}"
+        raise UnavailableError("tls_failed", message) from None
+
+
+@cache
+def _tls_context() -> ssl.SSLContext:
+    """Builds the context once a process: reading the system's certificates takes tens of milliseconds."""
+    import ssl
+
+    return ssl.create_default_context()
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _timeout(address: Address) -> UnavailableError:
+    return UnavailableError("timeout", f"{address.url} does not answer in time")
+
+
+def _sentence(address: Address, error: OSError) -> str:
+    return f"{address.url}: {error.strerror or type(error).__name__}"
