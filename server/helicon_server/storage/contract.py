@@ -96,8 +96,11 @@ class TokenWriter(TokenReader, Protocol):
 
 
 class AuditReader(Protocol):
-    async def list(self, *, before_id: int | None, limit: int) -> Sequence[AuditEntry]:
-        """Lists entries, newest first, those with an id below ``before_id`` only."""
+    async def list(self, *, environment: str, before_id: int | None, limit: int) -> Sequence[AuditEntry]:
+        """Lists the entries of an environment, or with ``""`` those of apps, people and tokens.
+
+        Newest first, those with an id below ``before_id`` only.
+        """
         ...
 
 
