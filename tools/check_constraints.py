@@ -40,6 +40,7 @@ def read_pins(path: Path) -> tuple[dict[str, Requirement], list[Finding]]:
         versions = list(requirement.specifier)
         if requirement.url or len(versions) != 1 or versions[0].operator != "==":
             faults.append(Finding(name, number, f"{requirement.name} is not pinned to one version"))
+            continue
         if not hashes or not all(_HASH.fullmatch(f"--hash{text}".strip()) for text in hashes):
             faults.append(Finding(name, number, f"{requirement.name} has no hash, or a malformed one"))
         pins[canonicalize_name(requirement.name)] = requirement

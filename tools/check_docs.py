@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote
 
+from helicon._impl.settings import VARIABLES
+from helicon_server.settings import PREFIX, Settings
 from tools.tree import ROOT, Finding, files, report
 
 _LINK = re.compile(r"!?\[[^\]]*\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)|^\[[^\]]+\]:\s*<?(\S+?)>?\s*$")
@@ -19,8 +21,6 @@ _DECISION = re.compile(r"\d{4}-[a-z0-9-]+\.md")
 _SETTING = re.compile(r"\bHELICON_[A-Z][A-Z0-9_]*[A-Z0-9]\b")
 
 SETTINGS_PAGE = "docs/settings.md"
-# The only readers of the environment, by distribution; what they name must be described.
-SETTINGS_SOURCES = ("server/helicon_server/settings.py", "client/helicon/_impl/settings.py")
 
 
 def _prose(text: str) -> Iterator[tuple[int, str]]:
@@ -94,28 +94,30 @@ def check_decisions(root: Path) -> Iterator[Finding]:
             yield Finding(name, 0, f"has the number of {other}")
 
 
-def check_settings(root: Path) -> Iterator[Finding]:
+def known_settings() -> dict[str, str]:
+    """Returns the variables that the server and the client read, with the module that reads each."""
+    server = dict.fromkeys(
+        (PREFIX + name.upper() for name in Settings.model_fields), "server/helicon_server/settings.py"
+    )
+    return server | dict.fromkeys(VARIABLES, "client/helicon/_impl/settings.py")
+
+
+def check_settings(page: Path, known: Mapping[str, str]) -> Iterator[Finding]:
     """Finds settings that the code knows and the settings page does not, and the reverse."""
-    page = root / SETTINGS_PAGE
     if not page.exists():
         return
     described = set(_SETTING.findall(page.read_text()))
-    known: dict[str, str] = {}
-    for source in SETTINGS_SOURCES:
-        path = root / source
-        if path.exists():
-            known |= dict.fromkeys(_SETTING.findall(path.read_text()), source)
     for name in sorted(known.keys() - described):
-        yield Finding(known[name], 0, f"knows the setting {name}, which {SETTINGS_PAGE} does not describe")
+        yield Finding(known[name], 0, f"reads {name}, which {SETTINGS_PAGE} does not describe")
     for name in sorted(described - known.keys()):
-        yield Finding(SETTINGS_PAGE, 0, f"describes {name}, which no settings module knows")
+        yield Finding(SETTINGS_PAGE, 0, f"describes {name}, which nothing reads")
 
 
 def findings(root: Path = ROOT) -> Iterator[Finding]:
     pages = [path for path in files(root) if path.suffix == ".md"]
     yield from check_links(root, pages)
     yield from check_decisions(root)
-    yield from check_settings(root)
+    yield from check_settings(root / SETTINGS_PAGE, known_settings())
 
 
 if __name__ == "__main__":

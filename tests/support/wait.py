@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
@@ -33,12 +33,16 @@ def wait_until(condition: Callable[[], T], deadline_s: float, what: str) -> T:
         time.sleep(POLL_INTERVAL_S)
 
 
-async def wait_until_async(condition: Callable[[], T | Awaitable[T]], deadline_s: float, what: str) -> T:
+@overload
+async def wait_until_async(condition: Callable[[], Awaitable[T]], deadline_s: float, what: str) -> T: ...
+@overload
+async def wait_until_async(condition: Callable[[], T], deadline_s: float, what: str) -> T: ...
+async def wait_until_async(condition: Callable[[], Any], deadline_s: float, what: str) -> Any:
     """Is `wait_until` for a running event loop; the condition may be a plain or an async function."""
     end = time.monotonic() + deadline_s
     while True:
         result = condition()
-        answer: T = await result if inspect.isawaitable(result) else result
+        answer = await result if inspect.isawaitable(result) else result
         if answer:
             return answer
         if time.monotonic() >= end:
