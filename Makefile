@@ -4,6 +4,7 @@
 
 HOST ?= 127.0.0.1
 PORT ?= 8080
+DATA_DIR ?= ./data
 ARGS ?=
 
 # The first Python that is new enough; `make setup PYTHON=/path/to/python3.12` chooses another.
@@ -31,7 +32,7 @@ help: ## list the commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 run: setup ## start the server with its embedded database in ./data (PORT= and HOST= override)
-	@exec $(PY) -m helicon_server.cli serve --data-dir ./data --host $(HOST) --port $(PORT) --demo
+	@exec $(PY) -m helicon_server.cli serve --data-dir $(DATA_DIR) --host $(HOST) --port $(PORT) --demo
 
 setup: $(STAMPS)/install $(PORTAL) ## install and build everything that `run` needs
 	@:
