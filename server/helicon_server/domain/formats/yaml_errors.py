@@ -51,6 +51,7 @@ _ADVICE = {
     "alphabetic or numeric": ('A name is expected behind "&" or "*"; put text that begins with one of them in quotes.'),
     "node content": "A value is missing here; write one, or remove the bracket or comma.",
 }
+_ESCAPES = {_ADVICE["unknown escape character"], _ADVICE["escape code"], _FEW_DIGITS}
 _OTHERWISE = "This is not valid YAML; look at the indentation, quotes, colons and brackets here."
 _NEVER_CLOSED = "This bracket is never closed; add the closing one."
 _QUOTE_NEVER_CLOSED = "This quote is never closed; add the closing one."
@@ -74,6 +75,8 @@ def explain(error: MarkedYAMLError, text: str, shift: int, bracket: int | None) 
         at, message = began, _NO_COLON
     elif "unexpected end of stream" in problem and began is not None:
         at, message = began, _QUOTE_NEVER_CLOSED
+    elif "quoted scalar" in said and message in _ESCAPES and text[at : at + 1] != "\\":
+        at = max(text.rfind("\\", 0, at), 0)  # the parser shows the digits; the person looks for the backslash
     elif text[at : at + 1] == "\t":
         message = _TAB
     elif bracket is not None and not text[at:].strip():

@@ -76,7 +76,7 @@ class Walk:
             self._check_tag(event, _Kind.SCALAR, offset)
             anchored = self._anchor(event.anchor, _Kind.SCALAR, event.value, 1)
             is_merge_key = event.value == "<<" and event.implicit[0] and event.tag is None
-            self._arrive(anchored, offset, event.anchor, is_merge_key=is_merge_key)
+            self._arrive(anchored, offset, is_merge_key=is_merge_key)
         elif isinstance(event, events.AliasEvent):
             self._alias(event.anchor or "", offset)
         elif isinstance(event, events.MappingStartEvent):
@@ -104,7 +104,7 @@ class Walk:
         parent = self._open[-1] if self._open else None
         is_merge_value = parent is not None and parent.merges and not parent.awaits_key
         anchored = self._anchor(event.anchor, kind, "", None)
-        self._arrive(anchored, offset, event.anchor)
+        self._arrive(anchored, offset)
         merge_list = is_merge_value and kind is _Kind.LIST
         self._open.append(_Open(kind, offset, bool(event.flow_style), anchored, merge_list))
 
@@ -145,9 +145,9 @@ class Walk:
                 f"With this alias, aliases stand for more than {MAX_ALIAS_NODES:,} nodes; use fewer, or smaller ones.",
             )
             raise Stop
-        self._arrive(anchored, offset, None)
+        self._arrive(anchored, offset)
 
-    def _arrive(self, node: _Anchored, offset: int, anchor: str | None, *, is_merge_key: bool = False) -> None:
+    def _arrive(self, node: _Anchored, offset: int, *, is_merge_key: bool = False) -> None:
         """Give a node its place in the collection around it."""
         if not self._open:
             return
