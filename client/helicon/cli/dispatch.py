@@ -23,7 +23,6 @@ def dispatch() -> int:
     catch_stops()
     occupy_standard_descriptors()
     from helicon.cli import exits, inherited
-    from helicon.cli.report import Report
 
     environ = inherited.environment()
     arguments = sys.argv[1:]
@@ -119,4 +118,4 @@ def _innermost(problem: BaseException) -> str:
         trace = trace.tb_next
     if trace is None:
         return "an unknown place"
-    return f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"
+    return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"

@@ -91,7 +91,7 @@ def build(variables: Sequence[Variable], inherited: dict[bytes, bytes], rules: R
         value = _encode(variable.entry.value, variable, "value")
         if len(name) + len(value) + 2 > string_limit():
             (skipped if rules.oversize == "skip" else too_long).append(
-                f"{variable.entry.origin()} as {ascii(variable.name)}: {len(value)} bytes"
+                f"{variable.entry.origin()} as {variable.name!a}: {len(value)} bytes"
             )
             continue
         block[name] = value

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import os.path
 import sys
+
+# ruff's pathlib rules are off for this file: importing pathlib costs more than the rest of the start-up.
+# ruff: noqa: PTH100, PTH118, PTH120
 
 
 def isolate() -> None:

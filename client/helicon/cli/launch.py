@@ -52,13 +52,13 @@ def launch(command: list[str], block: dict[bytes, bytes]) -> NoReturn:
     finds the environment too big after all.
     """
     argv = [os.fsencode(argument) for argument in command]
-    require_fit(argv, block, path_bytes=_longest_path(argv[0], block))
+    require_fit(argv, block, path_bytes=max(map(len, _candidates(argv[0], block))))
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
     reset_signals()
     try:
-        os.execvpe(argv[0], argv, block)
+        os.execvpe(argv[0], argv, block)  # noqa: S606 - the point: no shell ever sees a value
     except OSError as problem:
         raise _exec_failure(command[0], argv[0], block, problem) from None
 
@@ -76,16 +76,16 @@ def reset_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def _longest_path(program: bytes, block: dict[bytes, bytes]) -> int:
-    """Bounds the length of the path the kernel will be given: it counts against the total."""
+def _candidates(program: bytes, block: dict[bytes, bytes]) -> list[bytes]:
+    """Lists the paths that execvpe tries: PATH is the program's, not ours."""
     if b"/" in program:
-        return len(program)
+        return [program]
     folders = block.get(b"PATH", os.defpath.encode()).split(b":")
-    return max(map(len, folders)) + 1 + len(program)
+    return [folder + b"/" + program for folder in folders]
 
 
 def _exec_failure(name: str, program: bytes, block: dict[bytes, bytes], problem: OSError) -> Failure:
-    shown = ascii(name)
+    shown = f"{name!a}"
     if problem.errno == errno.E2BIG:
         return configuration(
             "environment_too_big",
@@ -93,7 +93,7 @@ def _exec_failure(name: str, program: bytes, block: dict[bytes, bytes], problem:
             "leave keys out with --include or --exclude, or raise `ulimit -s`",
         )
     if problem.errno in (errno.ENOENT, errno.ENOTDIR):
-        if b"/" in program and os.path.exists(program):
+        if any(os.access(path, os.F_OK) for path in _candidates(program, block)):
             return Failure(
                 NOT_EXECUTABLE,
                 "command_not_executable",

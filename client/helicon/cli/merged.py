@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from helicon.cli.source import Part
+    from helicon.cli.loaded import Part
 
 
 def entries(parts: Iterable[Part], defaults: Sequence[tuple[str, str]] = ()) -> list[Entry]:

@@ -33,8 +33,8 @@ class Entry:
         self.document = document
 
     def origin(self) -> str:
-        """Names the entry for a message; `ascii` keeps hostile names from reaching a terminal."""
-        return f"{ascii(self.key)} ({self.namespace})"
+        """Names the entry for a message; `!a` keeps hostile names from reaching a terminal."""
+        return f"{self.key!a} ({self.namespace})"
 
 
 class Variable:
@@ -132,9 +132,7 @@ def variables(entries: Iterable[Entry], mapping: Mapping) -> list[Variable]:
         name = mapping.name_of(entry.key)
         _require_possible(name, entry)
         earlier = taken.get(name)
-        if earlier is None:
-            taken[name] = Variable(name, entry)
-        elif mapping.on_collision == "last":
+        if earlier is None or mapping.on_collision == "last":
             taken[name] = Variable(name, entry)
         elif mapping.on_collision == "error":
             clashes.setdefault(name, [earlier.entry]).append(entry)

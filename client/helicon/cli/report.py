@@ -57,4 +57,4 @@ class Report:
         try:
             os.write(_STDERR, data)  # unbuffered: nothing is left to flush when exec replaces us
         except OSError:
-            pass  # a closed stderr must not keep the program from starting
+            return  # a closed stderr must not keep the program from starting

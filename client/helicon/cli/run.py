@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from helicon.cli.flags import Options
-    from helicon.cli.source import Loaded
+    from helicon.cli.loaded import Loaded
 
 
 def run(arguments: list[str], inherited: dict[bytes, bytes], _: Report) -> NoReturn:
