@@ -1,0 +1,95 @@
+"""Shapes answers: content types, prepared bodies and the error bodies of the client protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Final
+
+import orjson
+
+from helicon.protocol.names import format_of
+from helicon_server.delivery.outcomes import Answer, Header
+from helicon_server.delivery.requests import Surface
+
+JSON_TYPE: Final = b"application/json;charset=UTF-8"
+TEXT_TYPE: Final = b"text/plain;charset=UTF-8"
+
+# By the suffix of the requested name (Apollo client protocol, section 6).
+_RAW_TYPES: Final = {
+    "json": JSON_TYPE,
+    "yaml": b"application/yaml;charset=UTF-8",
+    "yml": b"application/yaml;charset=UTF-8",
+    "xml": b"application/xml;charset=UTF-8",
+}
+# People's documents are served as they are: a browser must neither guess another type nor run what is inside.
+_INERT: Final[tuple[Header, ...]] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; sandbox"),
+)
+_PATH_SHOWN_LIMIT: Final = 2_000
+
+NOT_MODIFIED: Final = Answer(304, (), b"")
+
+
+def ok(content_type: bytes, body: bytes, extra: tuple[Header, ...] = ()) -> Answer:
+    """A 200 answer with these bytes."""
+    return Answer(200, _headers(content_type, body, extra), body)
+
+
+def json_answer(status: int, value: object, extra: tuple[Header, ...] = ()) -> Answer:
+    """An answer with a JSON body."""
+    body = orjson.dumps(value)
+    return Answer(status, _headers(JSON_TYPE, body, extra), body)
+
+
+def config_answer(app: str, cluster: str, namespace: str, configurations: bytes, release_key: str) -> Answer:
+    """The full answer of ``/configs`` (section 4.5); ``configurations`` is encoded JSON already."""
+    head = orjson.dumps({"appId": app, "cluster": cluster, "namespaceName": namespace})
+    body = b"".join(
+        (head[:-1], b',"configurations":', configurations, b',"releaseKey":', orjson.dumps(release_key), b"}")
+    )
+    return ok(JSON_TYPE, body)
+
+
+def file_answer(surface: Surface, namespace: str, body: bytes) -> Answer:
+    """An answer of one of the ``/configfiles`` forms; ``namespace`` is spelled as requested."""
+    if surface is Surface.FILE_JSON:
+        return ok(JSON_TYPE, body, _INERT)
+    if surface is Surface.FILE_RAW:
+        return ok(_RAW_TYPES.get(format_of(namespace), TEXT_TYPE), body, _INERT)
+    return ok(TEXT_TYPE, body, _INERT)
+
+
+def handler_error(status: int, code: str, message: str, exception: str) -> Answer:
+    """The error body of Apollo's handlers (section 1.3), with our stable code added."""
+    return json_answer(
+        status,
+        {"status": status, "message": message, "timestamp": _now(), "exception": exception, "code": code},
+    )
+
+
+def container_error(status: int, code: str, message: str, path: bytes, *, retry_after_s: int | None = None) -> Answer:
+    """The error body of Apollo's container (section 1.3), with our stable code and a message added."""
+    extra: tuple[Header, ...] = ()
+    if retry_after_s is not None:
+        extra = ((b"retry-after", str(retry_after_s).encode()),)
+    body: Mapping[str, object] = {
+        "timestamp": _now(),
+        "status": status,
+        "error": HTTPStatus(status).phrase,
+        "path": path[:_PATH_SHOWN_LIMIT].decode("ascii", "replace"),
+        "code": code,
+        "message": message,
+    }
+    return json_answer(status, body, extra)
+
+
+def _headers(content_type: bytes, body: bytes, extra: tuple[Header, ...]) -> tuple[Header, ...]:
+    return ((b"content-type", content_type), (b"content-length", str(len(body)).encode()), *extra)
+
+
+def _now() -> str:
+    # The protocol's errors carry a time without zone; ours is UTC.
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]

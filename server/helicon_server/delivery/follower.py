@@ -1,0 +1,280 @@
+"""Follows the message table of one config database and keeps the indexes of its environments current.
+
+The hint of the bus is only a hint: the table is read from the last id on after every hint, every few seconds, and
+after each outage. New releases are in memory before anybody is woken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from helicon_server.bus.contract import Bus
+from helicon_server.delivery.index import EnvironmentView, fold
+from helicon_server.delivery.store import Content, ReleaseStore
+from helicon_server.domain.errors import Unavailable
+from helicon_server.domain.model import LiveRelease, Message, MessageKind, NamespaceDefinition, Release
+from helicon_server.domain.names import NamespaceRef
+from helicon_server.storage.contract import ConfigDatabase, ConfigRead
+
+_BATCH: Final = 500  # messages read at once
+_PRELOAD_BYTES: Final = 32 * 1024 * 1024  # contents read with one batch; the rest is read when asked for
+_FIRST_PAUSE_S: Final = 0.2
+_LONGEST_PAUSE_S: Final = 5.0
+# A database that hangs is a database that is away.
+_LOAD_DEADLINE_S: Final = 120.0
+_READ_DEADLINE_S: Final = 15.0
+_NUDGE_GAP_S: Final = 0.02  # clients can ask for a look at the table, but not for more than fifty a second
+_BUS_STOP_S: Final = 2.0
+
+_log = structlog.get_logger("helicon.delivery")
+
+
+def pause_after(failures: int) -> float:
+    """Seconds to wait after so many failed rounds in a row: exponential with a ceiling, full jitter."""
+    return random.uniform(0, min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(failures, 16)))  # noqa: S311 - no secret
+
+
+class Follower:
+    """Keeps one database's environments in memory. Everything runs in the event loop that called ``start``."""
+
+    def __init__(
+        self,
+        database: ConfigDatabase,
+        bus: Bus,
+        store: ReleaseStore,
+        *,
+        sweep_s: float,
+        on_fired: Callable[[Iterable[str]], None],
+        on_environments: Callable[[], None],
+    ) -> None:
+        self.database = database
+        self.views: dict[str, EnvironmentView] = {}
+        self.loaded = False
+        self.seen_id = 0  # every message up to here is in the views
+        self.away_since: datetime | None = None  # the database does not answer since then
+        self.away_reason: str | None = None
+        self._bus = bus
+        self._store = store
+        self._sweep_s = sweep_s
+        self._on_fired = on_fired
+        self._on_environments = on_environments
+        self._task: asyncio.Task[None] | None = None
+        self._first: asyncio.Future[None] | None = None
+        self._look = asyncio.Event()
+        self._hinted = False
+        self._failures = 0
+        self._begun = 0  # rounds
+        self._begun_at = 0.0
+        self._finished = 0  # the newest round that came to a good end
+        self._round_over = asyncio.Event()
+
+    # --- life -------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Begins to follow and returns after the first load.
+
+        Raises Unavailable when that failed; the follower goes on trying in the background nevertheless.
+        """
+        await self._bus.start(self.hint)
+        self._first = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self._run(), name=f"helicon-follow-{self.database.name}")
+        await asyncio.shield(self._first)
+
+    async def stop(self) -> None:
+        """Ends following. Safe to call twice and before ``start``."""
+        task, self._task = self._task, None
+        if task is None:
+            return
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        try:
+            async with asyncio.timeout(_BUS_STOP_S):
+                await self._bus.stop()
+        except TimeoutError:
+            _log.warning("delivery.bus_stop_slow", database=self.database.name)
+
+    def hint(self) -> None:
+        """Says that there may be new messages: look at once, also in the middle of a pause after a failure."""
+        self._hinted = True
+        self._look.set()
+
+    async def catch_up(self, message_id: int, timeout_s: float) -> None:
+        """Returns when the message is in the views, or a look that began after this call did not find it.
+
+        Returns after ``timeout_s`` in any case: then the caller serves what there is.
+        """
+        enough = self._begun + 1
+        try:
+            async with asyncio.timeout(timeout_s):
+                while self.seen_id < message_id and self._finished < enough:
+                    if self.away_since is None:
+                        self._look.set()  # clients must not shorten the pauses that spare a sick database
+                    await self._round_over.wait()
+        except TimeoutError:
+            _log.info("delivery.behind_client", database=self.database.name, seen_id=self.seen_id)
+
+    # --- rounds -----------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        while True:
+            self._look.clear()
+            self._hinted = False
+            self._begun += 1
+            self._begun_at = asyncio.get_running_loop().time()
+            try:
+                await self._round()
+            except Unavailable as error:
+                self._lost(error, str(error.details.get("reason", error.code)))
+            except TimeoutError as error:
+                self._lost(error, "timeout")
+            except Exception as error:  # noqa: BLE001 - a follower that dies would freeze every client for ever
+                _log.error("delivery.round_failed", database=self.database.name, error=repr(type(error)), exc_info=True)
+                self._lost(error, "internal_error")
+            else:
+                self._back()
+            over, self._round_over = self._round_over, asyncio.Event()
+            over.set()
+            await self._pause()
+
+    async def _pause(self) -> None:
+        longest = pause_after(self._failures) if self._failures else self._sweep_s * random.uniform(0.9, 1.1)  # noqa: S311
+        try:
+            async with asyncio.timeout(longest):
+                await self._look.wait()
+        except TimeoutError:
+            return
+        since = asyncio.get_running_loop().time() - self._begun_at
+        if not self._hinted and since < _NUDGE_GAP_S:
+            await asyncio.sleep(_NUDGE_GAP_S - since)
+
+    async def _round(self) -> None:
+        if not self.loaded:
+            async with asyncio.timeout(_LOAD_DEADLINE_S):
+                await self._load()
+        more = True
+        while more:
+            async with asyncio.timeout(_READ_DEADLINE_S):
+                more = await self._read_on()
+
+    async def _load(self) -> None:
+        async with self.database.read() as tx:
+            environments = await tx.environments.list()
+            definitions = await tx.definitions.all()
+            live = await tx.namespaces.live()
+            newest = await tx.messages.newest_id()
+        views = {environment.name: EnvironmentView(environment.name, self) for environment in environments}
+        by_app: dict[tuple[str, str], list[NamespaceDefinition]] = {}
+        for definition in definitions:
+            by_app.setdefault((definition.environment, definition.app), []).append(definition)
+        for (environment_name, app), owned in by_app.items():
+            if environment_name in views:
+                views[environment_name].replace_definitions(app, owned)
+        for release in live:
+            if release.ref.environment in views:
+                views[release.ref.environment].put(release.ref, release, release.message_id)
+        self.views = views
+        self.seen_id = newest
+        self.loaded = True
+        self._on_environments()
+
+    async def _read_on(self) -> bool:
+        """Takes over the next messages; tells whether there may be more."""
+        async with self.database.read() as tx:
+            messages = await tx.messages.after(self.seen_id, limit=_BATCH)
+            if not messages:
+                return False
+            environments = await self._new_environments(tx, messages)
+            definitions = await self._changed_definitions(tx, messages)
+            live, contents = await self._changed_releases(tx, messages)
+        for release in contents:
+            self._store.put_content((self, release.head.id), Content.of(release))
+        for name in environments:
+            self.views[name] = EnvironmentView(name, self)
+        for (environment, app), owned in definitions.items():
+            if environment in self.views:
+                self.views[environment].replace_definitions(app, owned)
+        fired = self._swap(messages, live)
+        self.seen_id = messages[-1].id
+        if environments:
+            self._on_environments()
+        # Only now: whoever is woken finds the release here (Apollo client protocol, section 9).
+        self._on_fired(fired)
+        return len(messages) == _BATCH
+
+    async def _new_environments(self, tx: ConfigRead, messages: Sequence[Message]) -> list[str]:
+        known = all(m.environment in self.views and m.kind is not MessageKind.ENVIRONMENT for m in messages)
+        if known:
+            return []
+        return [found.name for found in await tx.environments.list() if found.name not in self.views]
+
+    async def _changed_definitions(
+        self, tx: ConfigRead, messages: Sequence[Message]
+    ) -> dict[tuple[str, str], Sequence[NamespaceDefinition]]:
+        apps = {(m.environment, m.app) for m in messages if m.kind is MessageKind.DEFINITION}
+        return {(environment, app): await tx.definitions.list(environment, app) for environment, app in sorted(apps)}
+
+    async def _changed_releases(
+        self, tx: ConfigRead, messages: Sequence[Message]
+    ) -> tuple[dict[str, LiveRelease], Iterable[Release]]:
+        refs = {_ref(m) for m in messages if m.kind is MessageKind.RELEASE}
+        if not refs:
+            return {}, ()
+        live = {fold(str(release.ref)): release for release in await tx.namespaces.live_of(sorted(refs, key=str))}
+        wanted: list[int] = []
+        total = 0
+        for release in sorted(live.values(), key=lambda each: each.message_id, reverse=True):
+            if self._store.keeps(release.size) and self._store.content((self, release.release_id)) is None:
+                total += release.size
+                if total > _PRELOAD_BYTES and wanted:
+                    break
+                wanted.append(release.release_id)
+        contents = await tx.releases.contents(wanted) if wanted else {}
+        return live, contents.values()
+
+    def _swap(self, messages: Sequence[Message], live: dict[str, LiveRelease]) -> set[str]:
+        newest = {_ref(message): message.id for message in messages if message.kind is MessageKind.RELEASE}
+        fired = set()
+        for ref, message_id in newest.items():
+            view = self.views.get(ref.environment)
+            if view is None:
+                continue
+            release = live.get(fold(str(ref)))
+            key = view.put(ref, release, max(message_id, release.message_id) if release else message_id)
+            if key is not None:
+                fired.add(key)
+        return fired
+
+    # --- outages ----------------------------------------------------------------------------------
+
+    def _lost(self, error: Exception, reason: str) -> None:
+        self._failures += 1
+        self.away_reason = reason
+        if self.away_since is None:
+            self.away_since = datetime.now(UTC)
+            _log.warning("delivery.database_lost", database=self.database.name, reason=reason)
+        if self._first is not None and not self._first.done():
+            if not isinstance(error, Unavailable):
+                error = Unavailable(
+                    f"The database {self.database.name!r} could not be loaded.", details={"reason": reason}
+                )
+            self._first.set_exception(error)
+
+    def _back(self) -> None:
+        self._failures = 0
+        self._finished = self._begun
+        if self.away_since is not None:
+            away_s = (datetime.now(UTC) - self.away_since).total_seconds()
+            self.away_since = self.away_reason = None
+            _log.info("delivery.database_back", database=self.database.name, away_s=round(away_s, 1))
+        if self._first is not None and not self._first.done():
+            self._first.set_result(None)
+
+
+def _ref(message: Message) -> NamespaceRef:
+    return NamespaceRef(message.environment, message.app, message.cluster, message.namespace)

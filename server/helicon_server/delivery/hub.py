@@ -1,0 +1,196 @@
+"""The watch hub: who is held, for which keys, and how they are let go.
+
+Held polls are answered in slices, with a turn of the event loop between two, so that a fan-out to ten thousand never
+freezes the process. A poll owns no task, no timer and no connection here: one small object, registered under each of
+its keys and in the bucket of its deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import structlog
+
+from helicon_server.delivery.answers import NOT_MODIFIED
+from helicon_server.delivery.outcomes import Answer
+from helicon_server.delivery.polls import Watched, pushed
+
+if TYPE_CHECKING:
+    from helicon_server.delivery.index import EnvironmentView
+
+_LONGEST_TICK_S: Final = 1.0
+_TICKS_PER_HOLD: Final = 64  # a hold ends at most a 64th too late
+
+Wake = Callable[[Answer], None]
+K = TypeVar("K", str, int)
+_log = structlog.get_logger("helicon.delivery")
+
+
+class HubFullError(Exception):
+    """The node holds as many polls as it may."""
+
+
+class Waiter:
+    """One held poll. ``release()`` lets it go without an answer, at once and as often as one likes."""
+
+    __slots__ = ("_bucket", "_hub", "_keys", "view", "wake", "watched")
+
+    def __init__(self, hub: WatchHub, view: EnvironmentView, watched: tuple[Watched, ...], wake: Wake) -> None:
+        self._hub: WatchHub | None = hub  # None once answered or released
+        self._bucket = 0
+        self._keys = watched[0].keys if len(watched) == 1 else tuple({key for each in watched for key in each.keys})
+        self.view = view
+        self.watched = watched
+        self.wake = wake
+
+    def release(self) -> None:
+        """Forgets the poll, because its client went away or was answered otherwise."""
+        if self._hub is not None:
+            self._hub._remove(self)
+
+
+class WatchHub:
+    """The registry of held polls of this node. All calls belong to one event loop."""
+
+    def __init__(self, *, max_waiters: int, slice_size: int, hold_s: float) -> None:
+        self.slices = 0  # answered so far, for tests and metrics
+        self._max_waiters = max_waiters
+        self._slice_size = slice_size
+        self._tick_s = min(_LONGEST_TICK_S, hold_s / _TICKS_PER_HOLD)
+        self._count = 0
+        self._by_key: dict[str, set[Waiter]] = {}
+        self._by_deadline: dict[int, set[Waiter]] = {}
+        self._letting_go: deque[tuple[frozenset[str] | None, Iterator[Waiter]]] = deque()
+        self._slice_scheduled = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._next_tick = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def watched_keys(self) -> int:
+        """How many different keys somebody waits for."""
+        return len(self._by_key)
+
+    def park(self, view: EnvironmentView, watched: tuple[Watched, ...], wake: Wake, hold_s: float) -> Waiter:
+        """Registers a poll. ``wake`` is called once with its answer, later and never from within this call.
+
+        Raises HubFullError at the bound of held polls.
+        """
+        if self._count >= self._max_waiters:
+            raise HubFullError
+        waiter = Waiter(self, view, watched, wake)
+        for key in waiter._keys:
+            self._by_key.setdefault(key, set()).add(waiter)
+        waiter._bucket = self._tick_at(hold_s)
+        self._by_deadline.setdefault(waiter._bucket, set()).add(waiter)
+        self._count += 1
+        self._idle.clear()
+        if self._timer is None:
+            self._arm()
+        return waiter
+
+    def fire(self, keys: Iterable[str]) -> None:
+        """Answers every poll that waits for one of the keys; the index must hold the new releases already."""
+        fired = frozenset(keys)
+        found = [waiters for key in fired if (waiters := self._by_key.pop(key, None))]
+        if found:
+            self._let_go(fired, chain.from_iterable(found))
+
+    def release_all(self) -> None:
+        """Answers every held poll with 304, in slices: the node stops."""
+        self._by_key.clear()
+        found = list(self._by_deadline.values())
+        self._by_deadline.clear()
+        self._let_go(None, chain.from_iterable(found))
+
+    async def empty(self) -> None:
+        """Returns when no poll is held."""
+        await self._idle.wait()
+
+    # --- letting go -------------------------------------------------------------------------------
+
+    def _let_go(self, fired: frozenset[str] | None, waiters: Iterator[Waiter]) -> None:
+        self._letting_go.append((fired, waiters))
+        if not self._slice_scheduled:
+            self._slice_scheduled = True
+            asyncio.get_running_loop().call_soon(self._slice)
+
+    def _slice(self) -> None:
+        # Nothing changes the index within a slice, so equal polls get one encoded answer.
+        self.slices += 1
+        encoded: dict[tuple[Watched, ...], Answer] = {}
+        room = self._slice_size
+        while room and self._letting_go:
+            fired, waiters = self._letting_go[0]
+            waiter = next(waiters, None)
+            if waiter is None:
+                self._letting_go.popleft()
+                encoded.clear()
+                continue
+            if waiter._hub is None:
+                continue
+            room -= 1
+            self._remove(waiter)
+            self._answer(waiter, fired, encoded)
+        if self._letting_go:
+            asyncio.get_running_loop().call_soon(self._slice)
+        else:
+            self._slice_scheduled = False
+
+    def _answer(self, waiter: Waiter, fired: frozenset[str] | None, encoded: dict[tuple[Watched, ...], Answer]) -> None:
+        if fired is None:
+            answer = NOT_MODIFIED
+        else:
+            found = encoded.get(waiter.watched)
+            if found is None:
+                found = encoded[waiter.watched] = pushed(waiter.view, waiter.watched, fired)
+            answer = found
+        try:
+            waiter.wake(answer)
+        except Exception as error:  # noqa: BLE001 - one broken connection must not keep the others waiting
+            _log.error("delivery.wake_failed", error=type(error).__name__)
+
+    def _remove(self, waiter: Waiter) -> None:
+        waiter._hub = None
+        for key in waiter._keys:
+            _discard(self._by_key, key, waiter)
+        _discard(self._by_deadline, waiter._bucket, waiter)
+        self._count -= 1
+        if self._count == 0:
+            self._idle.set()
+
+    # --- deadlines --------------------------------------------------------------------------------
+
+    def _tick_at(self, delay_s: float) -> int:
+        return int((asyncio.get_running_loop().time() + delay_s) / self._tick_s) + 1
+
+    def _arm(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._next_tick = int(loop.time() / self._tick_s) + 1
+        self._timer = loop.call_at(self._next_tick * self._tick_s, self._expire)
+
+    def _expire(self) -> None:
+        # The loop may have been late: every bucket up to now is due, not only the one that the timer was set for.
+        now = int(asyncio.get_running_loop().time() / self._tick_s)
+        due = [tick for tick in self._by_deadline if tick <= now]
+        for tick in due:
+            self._let_go(None, iter(self._by_deadline.pop(tick)))
+        self._timer = None
+        if self._count:
+            self._arm()
+
+
+def _discard(registry: dict[K, set[Waiter]], key: K, waiter: Waiter) -> None:
+    waiters = registry.get(key)
+    if waiters is not None:
+        waiters.discard(waiter)
+        if not waiters:
+            del registry[key]

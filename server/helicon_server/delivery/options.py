@@ -1,0 +1,21 @@
+"""The knobs of the delivery plane, each with its unit and its default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryOptions:
+    """How long, how often, how much. Durations in seconds, sizes in bytes."""
+
+    hold_s: float = 60.0  # of a v2 poll; the Java client reads for 90 s
+    sweep_s: float = 5.0  # between two looks at the message table when no hint comes
+    catch_up_s: float = 1.0  # how long a read waits for a message that only its client has seen
+    content_budget_bytes: int = 256 * MIB
+    max_waiters: int = 50_000  # held polls of this node; more are refused with 503
+    slice_size: int = 200  # held polls answered before the event loop gets its turn
+    retry_after_s: int = 1  # what a refused client is told
+    warm_up: bool = True  # read the newest releases into memory behind the start

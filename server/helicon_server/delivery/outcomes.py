@@ -1,0 +1,72 @@
+"""What the one decision over a request can come to: an answer, a held poll, or work that must wait.
+
+Every shell (ASGI, or a protocol class of the server) turns these into bytes; none decides anything itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from helicon_server.delivery.index import EnvironmentView
+    from helicon_server.delivery.polls import Watched
+    from helicon_server.delivery.requests import Request
+    from helicon_server.domain.model import LiveRelease
+
+Header = tuple[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Bytes to send now. ``headers`` hold Content-Length except on 304, which has no body."""
+
+    status: int
+    headers: tuple[Header, ...]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """A long poll with nothing to report: hold it until a release of something watched, or ``hold_s`` seconds.
+
+    ``known`` are the ids that the client sent, beside ``watched``; whoever registers the poll compares them once
+    more afterwards, so that no release can fall between the two.
+    """
+
+    view: EnvironmentView
+    watched: tuple[Watched, ...]
+    known: tuple[int, ...]
+    hold_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Releases whose content must be read from the database before the request can be answered."""
+
+    view: EnvironmentView
+    releases: tuple[LiveRelease, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CatchUp:
+    """A message that the client has seen and this node has not (Apollo client protocol, section 4.6)."""
+
+    view: EnvironmentView
+    message_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A path of the client protocol that is no read and no poll: discovery and health."""
+
+
+@dataclass(frozen=True, slots=True)
+class Defer:
+    """The request cannot be answered without waiting; ``work`` says for what."""
+
+    request: Request
+    work: Load | CatchUp | Elsewhere
+
+
+Outcome = Answer | Park | Defer

@@ -1,0 +1,137 @@
+"""Long polls: reading what a client has seen, comparing it with the index, and telling what is new.
+
+Apollo client protocol, section 7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import orjson
+
+from helicon_server.delivery.answers import json_answer
+from helicon_server.delivery.outcomes import Answer
+
+if TYPE_CHECKING:
+    from helicon_server.delivery.index import EnvironmentView
+
+ENTRY_LIMIT: Final = 2_000  # namespaces of one poll
+
+
+class BadNotificationsError(ValueError):
+    """The ``notifications`` parameter does not say what it must; the message is for its sender."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Watched:
+    """One namespace as one kind of client watches it; shared by all polls that ask the same.
+
+    ``name`` is the client's spelling less ``.properties``; ``spelled`` are its watch keys as ``messages.details``
+    shows them, ``keys`` the same ones as the index and the hub know them.
+    """
+
+    name: str
+    spelled: tuple[str, ...]
+    keys: tuple[str, ...]
+
+
+def parse_notifications(text: str) -> list[tuple[str, int]]:
+    """Reads the parameter into (name as sent, id) pairs, entries without a name dropped (section 7.2, steps 1, 2).
+
+    A missing id is 0. Raises BadNotificationsError.
+    """
+    try:
+        entries = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise BadNotificationsError("The parameter 'notifications' is not JSON.") from None
+    if not isinstance(entries, list) or not entries:
+        raise BadNotificationsError("The parameter 'notifications' must be a JSON array with at least one entry.")
+    if len(entries) > ENTRY_LIMIT:
+        raise BadNotificationsError(f"The parameter 'notifications' has more than {ENTRY_LIMIT} entries.")
+    known = []
+    for entry in entries:
+        if entry is None:
+            continue
+        if not isinstance(entry, dict):
+            raise BadNotificationsError("An entry of 'notifications' is not a JSON object.")
+        name = entry.get("namespaceName")
+        if name is None or name == "":
+            continue
+        if not isinstance(name, str):
+            raise BadNotificationsError("A 'namespaceName' of 'notifications' is not a string.")
+        known.append((name, _notification_id(entry.get("notificationId"))))
+    if not known:
+        raise BadNotificationsError("No entry of 'notifications' has a 'namespaceName'.")
+    return known
+
+
+def collapse(view: EnvironmentView, app: str, entries: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Keeps one of the entries that normalise to the same namespace: the smaller id, of equal ones the later."""
+    if len(entries) == 1:
+        return list(entries)
+    kept: dict[str, tuple[str, int]] = {}
+    for name, known in entries:
+        normalised = view.normalise(app, name)
+        present = kept.get(normalised)
+        if present is None or known <= present[1]:
+            kept[normalised] = (name, known)
+    return list(kept.values())
+
+
+def compare(view: EnvironmentView, watched: Sequence[Watched], known: Sequence[int]) -> Answer | None:
+    """The answer that names every namespace with a greater id than the client's, None when there is none."""
+    entries = []
+    for each, seen in zip(watched, known, strict=True):
+        details = _details(view, each, each.keys)
+        if details and max(details.values()) > seen:
+            entries.append(_entry(each, details))
+    return json_answer(200, entries) if entries else None
+
+
+def pushed(view: EnvironmentView, watched: Sequence[Watched], fired: Collection[str]) -> Answer:
+    """The answer for a held poll of which the keys ``fired``.
+
+    Ids are not compared with the client's: after a rebuild of the server they may be lower, and clients adopt them
+    (section 7.2). Their values are the newest of this moment, so that a burst is told once.
+    """
+    entries = []
+    for each in watched:
+        details = _details(view, each, [key for key in each.keys if key in fired])
+        if details:
+            entries.append(_entry(each, details))
+    return json_answer(200, entries)
+
+
+def _details(view: EnvironmentView, watched: Watched, keys: Sequence[str]) -> dict[str, int]:
+    details = {}
+    for spelled, key in zip(watched.spelled, watched.keys, strict=True):
+        newest = view.newest(key)
+        if newest is not None and key in keys:
+            details[spelled] = newest
+    return details
+
+
+def _entry(watched: Watched, details: dict[str, int]) -> dict[str, object]:
+    return {
+        "namespaceName": watched.name,
+        "notificationId": max(details.values()),
+        "messages": {"details": details},
+    }
+
+
+def _notification_id(value: object) -> int:
+    # As lenient as the original's parser: absent and null are 0, "7" and 7.0 are 7.
+    if value is None:
+        return 0
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str):
+        try:
+            return int(value)
+        except ValueError:
+            pass
+    raise BadNotificationsError("A 'notificationId' of 'notifications' is not an integer.")

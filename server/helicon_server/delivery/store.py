@@ -1,0 +1,200 @@
+"""What releases hold, kept in memory within a budget of bytes.
+
+Two kinds of entry share the budget: the configurations of a release, encoded once, and prepared answers made of them.
+A hit costs an attribute; when memory runs short the entries that nobody asked for since the last look go first
+(second chance). A release that is asked for and not there is read once, however many ask.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import orjson
+
+from helicon.protocol.merge import merge
+from helicon_server.delivery.outcomes import Answer
+from helicon_server.domain.model import LiveRelease, Release
+
+if TYPE_CHECKING:
+    from helicon_server.delivery.follower import Follower
+
+_ENTRY_OVERHEAD: Final = 600  # bytes of the objects around a stored text, roughly
+_LARGEST_SHARE: Final = 4  # nothing larger than this part of the budget is kept
+_LOADS_AT_ONCE: Final = 4  # reads of releases that may be under way on one database
+_CONTENTS_PER_READ: Final = 200
+
+ReleaseId = tuple["Follower", int]
+"""A release id counts within its database only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The configurations of one release as a JSON object, in their order."""
+
+    encoded: bytes
+
+    @classmethod
+    def of(cls, release: Release) -> Content:
+        """Encodes a release."""
+        return cls(orjson.dumps(dict(release.configurations)))
+
+    def configurations(self) -> dict[str, str]:
+        """Decodes again: for merges and text forms, made once and then kept as a prepared answer."""
+        decoded: dict[str, str] = orjson.loads(self.encoded)
+        return decoded
+
+
+def merged(own: Content | None, public: Content | None) -> Content:
+    """Lays the app's own release over the public one (Apollo client protocol, section 4.3)."""
+    if own is None or public is None:
+        only = own or public
+        assert only is not None, "a resolution without a release has no content"
+        return only
+    return Content(orjson.dumps(merge(public.configurations(), own.configurations())))
+
+
+class Kept:
+    """A prepared answer and whether it is still kept. Requests may hold on to it; ``answer`` turns None on eviction."""
+
+    __slots__ = ("answer", "cost", "used")
+
+    def __init__(self, answer: Answer, cost: int) -> None:
+        self.answer: Answer | None = answer
+        self.cost = cost
+        self.used = True
+
+
+class _KeptContent:
+    __slots__ = ("content", "cost", "used")
+
+    def __init__(self, content: Content, cost: int) -> None:
+        self.content = content
+        self.cost = cost
+        self.used = True
+
+
+class ReleaseStore:
+    """Contents and prepared answers of this node. All calls belong to one event loop."""
+
+    def __init__(self, budget_bytes: int) -> None:
+        self.budget_bytes = budget_bytes
+        self.used_bytes = 0
+        self.loads = 0  # contents read from a database because somebody asked, for tests and metrics
+        self._entries: OrderedDict[Hashable, Kept | _KeptContent] = OrderedDict()
+        self._loading: dict[ReleaseId, asyncio.Task[Content | None]] = {}
+        self._slots: dict[Follower, asyncio.Semaphore] = {}
+
+    # --- contents ---------------------------------------------------------------------------------
+
+    def content(self, release: ReleaseId) -> Content | None:
+        """The content of a release when it is in memory."""
+        entry = self._entries.get(release)
+        if not isinstance(entry, _KeptContent):
+            return None
+        entry.used = True
+        return entry.content
+
+    def put_content(self, release: ReleaseId, content: Content) -> None:
+        """Keeps a content, in the place of what nobody asked for lately."""
+        self._keep(release, _KeptContent(content, len(content.encoded) + _ENTRY_OVERHEAD))
+
+    def fits(self, size: int) -> bool:
+        """Tells whether a content of this size would be kept without putting another one out."""
+        return self.used_bytes + size + _ENTRY_OVERHEAD <= self.budget_bytes and self.keeps(size)
+
+    def keeps(self, size: int) -> bool:
+        """Tells whether a content of this size is ever kept."""
+        return size + _ENTRY_OVERHEAD <= self.budget_bytes // _LARGEST_SHARE
+
+    async def load(self, follower: Follower, releases: Iterable[LiveRelease]) -> Mapping[ReleaseId, Content]:
+        """Reads contents from the database, each once however many ask, and keeps them.
+
+        Returns them too, because the budget may be too small to keep them. Releases that are gone are left out.
+        Raises Unavailable.
+        """
+        wanted = {(follower, release.release_id) for release in releases}
+        found: dict[ReleaseId, Content] = {}
+        for release in wanted:
+            content = self.content(release)
+            if content is None:
+                content = await asyncio.shield(self._load_once(release))
+            if content is not None:
+                found[release] = content
+        return found
+
+    async def read(self, follower: Follower, releases: Sequence[LiveRelease]) -> None:
+        """Reads many contents into memory, some hundred a statement. Raises Unavailable."""
+        for start in range(0, len(releases), _CONTENTS_PER_READ):
+            ids = [release.release_id for release in releases[start : start + _CONTENTS_PER_READ]]
+            async with follower.database.read() as tx:
+                contents = await tx.releases.contents(ids)
+            for release_id, found in contents.items():
+                self.put_content((follower, release_id), Content.of(found))
+
+    def _load_once(self, release: ReleaseId) -> asyncio.Task[Content | None]:
+        task = self._loading.get(release)
+        if task is None:
+            task = self._loading[release] = asyncio.create_task(self._load(release), name="helicon-load-release")
+            task.add_done_callback(lambda done: self._loaded(release, done))
+        return task
+
+    async def _load(self, release: ReleaseId) -> Content | None:
+        follower, release_id = release
+        async with self._slots.setdefault(follower, asyncio.Semaphore(_LOADS_AT_ONCE)):
+            self.loads += 1
+            async with follower.database.read() as tx:
+                found = (await tx.releases.contents([release_id])).get(release_id)
+        if found is None:
+            return None
+        content = Content.of(found)
+        self.put_content(release, content)
+        return content
+
+    def _loaded(self, release: ReleaseId, task: asyncio.Task[Content | None]) -> None:
+        del self._loading[release]
+        if not task.cancelled():
+            task.exception()  # everybody who waited has it; nobody may have waited to the end
+
+    # --- prepared answers -------------------------------------------------------------------------
+
+    def prepared(self, identity: Hashable) -> Kept | None:
+        """The prepared answer of this identity when it is in memory."""
+        entry = self._entries.get(identity)
+        return entry if isinstance(entry, Kept) else None
+
+    def put_prepared(self, identity: Hashable, answer: Answer) -> Kept:
+        """Keeps a prepared answer; one that is too large is returned but not kept."""
+        kept = Kept(answer, len(answer.body) + _ENTRY_OVERHEAD)
+        self._keep(identity, kept)
+        return kept
+
+    # --- the budget -------------------------------------------------------------------------------
+
+    def _keep(self, identity: Hashable, entry: Kept | _KeptContent) -> None:
+        old = self._entries.pop(identity, None)
+        if old is not None:
+            self._dropped(old)
+        if entry.cost > self.budget_bytes // _LARGEST_SHARE:
+            return
+        self._entries[identity] = entry
+        self.used_bytes += entry.cost
+        while self.used_bytes > self.budget_bytes:
+            oldest, candidate = self._entries.popitem(last=False)
+            if candidate.used and candidate is not entry:
+                candidate.used = False
+                self._entries[oldest] = candidate
+                continue
+            if candidate is entry:
+                # Everything else had its second chance already; the newest stays.
+                self._entries[oldest] = candidate
+                continue
+            self._dropped(candidate)
+
+    def _dropped(self, entry: Kept | _KeptContent) -> None:
+        self.used_bytes -= entry.cost
+        if isinstance(entry, Kept):
+            entry.answer = None

@@ -1,0 +1,150 @@
+"""The ASGI shell over the delivery plane: complete by itself under any ASGI server.
+
+It stands outside all middleware, because every layer costs reads per second. It decides nothing: the plane says
+answer, hold or wait, and this file moves bytes. A request body is never read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, Final
+from urllib.parse import quote
+
+import structlog
+
+from helicon_server.delivery.answers import container_error
+from helicon_server.delivery.outcomes import Answer, Defer, Elsewhere, Park
+from helicon_server.delivery.plane import DeliveryPlane
+from helicon_server.delivery.requests import Surface, parse_path
+from helicon_server.http.client_api import discovery, health
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_PREFIXES: Final = ("/configs/", "/configfiles/", "/notifications/", "/services/", "/health/", "/envs/")
+_PLAIN: Final = frozenset({"/configs", "/configfiles", "/notifications", "/services", "/health", "/envs"})
+_log = structlog.get_logger("helicon.delivery")
+
+
+class ClientApi:
+    """Answers Apollo's client protocol, discovery and health from a delivery plane.
+
+    ``public_url`` is what discovery tells clients; without it the address that the client asked is repeated.
+    Raises ValueError when it is not an http or https address.
+    """
+
+    def __init__(self, plane: DeliveryPlane, public_url: str | None = None) -> None:
+        self._plane = plane
+        self._decide = plane.decide
+        self._public_url = None if public_url is None else discovery.checked_public_url(public_url)
+
+    @staticmethod
+    def handles(path: str) -> bool:
+        """Tells whether a decoded path belongs to the client protocol; the cheapest possible test."""
+        return path.startswith(_PREFIXES) or path in _PLAIN
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method: str = scope["method"]
+        header = _Headers(scope["headers"])
+        client = scope.get("client")
+        outcome = self._decide(method, _target(scope), header, client[0] if client else "")
+        answer = outcome if isinstance(outcome, Answer) else await self._later(outcome, scope, receive, send)
+        if answer is not None:
+            await _send(send, method, answer)
+
+    async def _later(self, outcome: Park | Defer, scope: Scope, receive: Receive, send: Send) -> Answer | None:
+        """What to send after whatever the outcome asks for; None when that happened or nobody is there any more."""
+        if isinstance(outcome, Defer):
+            if isinstance(outcome.work, Elsewhere):
+                return self._elsewhere(outcome, scope)
+            resolved = await self._plane.resolve(outcome)
+            if isinstance(resolved, Answer):
+                return resolved
+            outcome = resolved
+        return await _HeldPoll(self._plane, scope["method"], send).hold(outcome, receive)
+
+    def _elsewhere(self, defer: Defer, scope: Scope) -> Answer:
+        request = defer.request
+        route = parse_path(request.path)
+        if route.surface is Surface.SERVICES:
+            address = discovery.own_address(self._public_url, request, scope["scheme"], scope.get("server"))
+            found = discovery.answer(route, address)
+        else:
+            found = health.answer(route, self._plane.health())
+        if found is None:
+            return container_error(404, "unknown_path", "There is no such path in the client protocol.", request.path)
+        return found
+
+
+class _HeldPoll:
+    """A poll that waits, in the request's own task and without another one until it is answered.
+
+    The task waits in ``receive``, which tells of a client that went away. The answer comes from the hub; sending it
+    ends ``receive``, because ASGI reports a disconnect once the response is complete.
+    """
+
+    __slots__ = ("_method", "_plane", "_send", "_sending")
+
+    def __init__(self, plane: DeliveryPlane, method: str, send: Send) -> None:
+        self._plane = plane
+        self._method = method
+        self._send = send
+        self._sending: asyncio.Task[None] | None = None
+
+    async def hold(self, park: Park, receive: Receive) -> Answer | None:
+        """Returns an answer that was there at once, else None when the poll is over."""
+        parked = self._plane.park(park, self._wake)
+        if isinstance(parked, Answer):
+            return parked
+        try:
+            await _gone(receive)
+        finally:
+            parked.release()
+            if self._sending is not None:
+                await self._finish(self._sending)
+        return None
+
+    def _wake(self, answer: Answer) -> None:
+        self._sending = asyncio.create_task(_send(self._send, self._method, answer))
+
+    async def _finish(self, sending: asyncio.Task[None]) -> None:
+        try:
+            await sending
+        except OSError as error:  # the client went away between the news and the answer
+            _log.debug("delivery.answer_lost", error=type(error).__name__)
+
+
+class _Headers:
+    """Finds headers by lower-case name; a class, because a closure for each request costs more."""
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
+        self._raw = raw
+
+    def __call__(self, name: bytes) -> bytes | None:
+        for each, value in self._raw:
+            if each == name:
+                return value
+        return None
+
+
+async def _send(send: Send, method: str, answer: Answer) -> None:
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _target(scope: Scope) -> bytes:
+    raw_path: bytes | None = scope.get("raw_path")
+    if raw_path is None:  # optional in ASGI; then the path was decoded once, and is encoded once
+        raw_path = quote(scope["path"]).encode()
+    query: bytes = scope["query_string"]
+    return raw_path + b"?" + query if query else raw_path
