@@ -1,7 +1,7 @@
 """Finds code that nothing uses, tests included, with vulture.
 
-Vulture knows names, not types, so three kinds of names are taken for used: what a Protocol declares, the fields of
-classes (rows, records and request models are read by their libraries), and the names of ALLOWED.
+Vulture knows names, not types, so these are taken for used: what a Protocol declares, the fields of classes (rows,
+records and request models are read by their libraries), the members of enumerations, and the names of ALLOWED.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ MIN_CONFIDENCE_PERCENT = 60
 
 # Name or pattern → who uses it.
 ALLOWED: dict[str, str] = {
+    "__getattr__": "Python calls it of modules",
+    "__dir__": "Python calls it of modules",
     "pytest_*": "pytest calls its hooks by name",
     "pytestmark": "pytest reads the marks of a module",
     "frame": "signal handlers are called with it",
@@ -28,9 +30,23 @@ ALLOWED: dict[str, str] = {
     "do_*": "http.server calls by method",
     "log_message": "http.server calls it to log",
     "model_config": "pydantic reads it",
+    "*Handler": "xml.parsers.expat calls what is assigned to it",
+    "specified_attributes": "an option of xml.parsers.expat",
+    "isolation_level": "an option of sqlite3 connections",
+    "impl": "SQLAlchemy reads it of column types",
+    "cache_ok": "SQLAlchemy reads it of column types",
+    "load_dialect_impl": "SQLAlchemy calls it of column types",
+    "bind_processor": "SQLAlchemy calls it of column types",
+    "result_processor": "SQLAlchemy calls it of column types",
+    "coltype": "SQLAlchemy passes it to column types",
+    "down_revision": "Alembic reads it of versions",
+    "branch_labels": "Alembic reads it of versions",
+    "depends_on": "Alembic reads it of versions",
 }
+ENUMERATIONS = {"Enum", "StrEnum", "IntEnum", "Flag", "IntFlag"}
 DECORATORS = [
     "@*.fixture",
+    "@*.listens_for",
     "@*.command",
     "@*.callback",
     "@*.hookimpl",
@@ -42,7 +58,7 @@ DECORATORS = [
 
 
 def spoken_for(tree: ast.AST) -> set[int]:
-    """Returns the lines of Protocol bodies and of fields in class bodies."""
+    """Returns the lines of Protocol bodies, of fields in class bodies and of enumeration members."""
     lines: set[int] = set()
     for node in ast.walk(tree):
         if not isinstance(node, ast.ClassDef):
@@ -50,7 +66,8 @@ def spoken_for(tree: ast.AST) -> set[int]:
         bases = {ast.unparse(base).partition("[")[0].rpartition(".")[2] for base in node.bases}
         if "Protocol" in bases:
             lines.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
-        lines.update(part.lineno for part in node.body if isinstance(part, ast.AnnAssign))
+        kinds = (ast.AnnAssign, ast.Assign) if bases & ENUMERATIONS else (ast.AnnAssign,)
+        lines.update(part.lineno for part in node.body if isinstance(part, kinds))
     return lines
 
 

@@ -82,9 +82,7 @@ def test_tour__sample__runs_in_one_shell(shell: Shell) -> None:
     ],
     ids=["status", "output", "more output", "exit", "unfinished"],
 )
-def test_tour__command_goes_wrong__says_where_and_what(
-    shell: Shell, step: Step, complaint: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tour__command_goes_wrong__says_where_and_what(shell: Shell, step: Step, complaint: str) -> None:
     if "unfinished" in step.command:
         with pytest.raises(TourError, match=complaint):
             shell.run(step.command, deadline_s=0.2)
