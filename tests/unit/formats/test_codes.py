@@ -18,6 +18,7 @@ LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
 CASES = [
     # The characters that no format may hold; tab and line ends are fine.
     (T, "a\tb\r\n\0", "control_character", 2, 1),
+    (T, "a\rbc\0", "control_character", 2, 3),
     (P, "a=1\nb=\x1b[0m", "control_character", 2, 3),
     (J, '{"a":\n "\x7f"}', "control_character", 2, 3),
     (Y, "a: 中\x85", "control_character", 1, 5),
@@ -91,6 +92,7 @@ CASES = [
     (Y, "a: &a 1\n---\nb: *a", "yaml_alias", 3, 4),
     (Y, "a: &a\n  b: [*a]", "yaml_alias", 2, 7),
     (Y, LAUGHS, "yaml_bomb", 5, 29),
+    (Y, "a: &a {b: {c: [" + "x," * 1000 + "]}}\nb: [\n" + "*a,\n" * 200 + "]", "yaml_bomb", 102, 1),
     (Y, "[" * 101, "yaml_depth", 1, 101),
     (Y, "".join(" " * level + "- \n" for level in range(101)), "yaml_depth", 101, 101),
     # XML
@@ -205,6 +207,26 @@ def test_check__several_problems__are_all_reported_in_order() -> None:
         ("duplicate_key_case", 3),
         ("duplicate_key", 4),
     ]
+
+
+@pytest.mark.parametrize(
+    ("format_", "text", "expected"),
+    [
+        (Y, "a: {x: 1,\n x: 2", [("yaml_syntax", 1, 4), ("yaml_duplicate_key", 2, 2)]),
+        (J, '\ufeff{"a":1}', [("byte_order_mark", 1, 1)]),
+        (P, "\ufeff a=\\u1", [("byte_order_mark", 1, 1), ("properties_syntax", 1, 5)]),
+        (P, "\ufeff =1\n =2", [("byte_order_mark", 1, 1), ("invalid_key", 1, 3), ("invalid_key", 2, 2)]),
+        (
+            J,
+            '{"a":1,"a":2,"a":3]',
+            [("json_duplicate_key", 1, 8), ("json_duplicate_key", 1, 14), ("json_syntax", 1, 19)],
+        ),
+    ],
+)
+def test_check__problems_found_out_of_order__are_reported_by_place(
+    format_: Format, text: str, expected: list[tuple[str, int, int]]
+) -> None:
+    assert [(problem.code, problem.line, problem.column) for problem in check(format_, text)] == expected
 
 
 def test_problem__is_a_value() -> None:

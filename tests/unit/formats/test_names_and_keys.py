@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from helicon_server.domain.formats import MAX_KEY_LENGTH, Format, check_key, fold_key
@@ -80,6 +80,7 @@ def test_check_key__any_text__accepts_only_what_the_rule_allows(key: str) -> Non
 
 
 @given(st.text())
+@example("\u03b1\u0345\u0301")  # composing after folding only would order these marks differently
 def test_fold_key__any_key__is_stable(key: str) -> None:
     folded = fold_key(key)
     assert fold_key(folded) == folded

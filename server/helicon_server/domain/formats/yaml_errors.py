@@ -41,7 +41,9 @@ _ADVICE = {
     "document separator": _DOCUMENT_LINE,
     "undefined tag handle": "This tag is not allowed here; remove it.",
     "incompatible YAML document": "This %YAML version is not supported; remove the line, or write 1.1 or 1.2.",
-    "directive name": "This directive is not known; put text that begins with % in quotes, or remove the line.",
+    "a directive": "This directive is not known; put text that begins with % in quotes, or remove the line.",
+    "ing a tag": 'This tag is malformed; put text that begins with "!" in quotes.',
+    "found unexpected ':'": 'Unexpected ":". Put text that contains ":" in quotes.',
     "expected <document start>": (
         'Text stands behind the end of the document. Remove it, or begin a new document with a line "---".'
     ),
