@@ -1,0 +1,1 @@
+"""The HTTP faces. Only this package knows Starlette; the faces do not import one another."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from helicon_server.domain.actors import Right
 from helicon_server.domain.diff import Change, diff
@@ -18,13 +19,21 @@ from .namespaces import require_namespace
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """One side of a comparison: a release, or the draft when ``release_id`` is None."""
+class OfRelease:
+    """One side of a comparison: the content of a release."""
 
-    release_id: int | None
+    release_id: int
 
 
-DRAFT = Side(None)
+class Moving(Enum):
+    """One side of a comparison that is not fixed."""
+
+    DRAFT = "draft"
+    LIVE = "live"  # the live release; nothing when there is none
+
+
+Side = OfRelease | Moving
+DRAFT, LIVE = Moving.DRAFT, Moving.LIVE
 
 
 async def list_releases(
@@ -36,29 +45,29 @@ async def list_releases(
     return namespace, await tx.releases.history(namespace.id, before_id=before_id, limit=limit)
 
 
-async def get_release(tx: ConfigRead, caller: Caller, ref: NamespaceRef, release_id: int) -> Release:
-    """One release of a namespace with its content. Raises NotFound ``release_not_found``, also when the release
-    belongs to another namespace: authority is decided by the object, not by its number."""
+async def get_release(tx: ConfigRead, caller: Caller, ref: NamespaceRef, release_id: int) -> tuple[Namespace, Release]:
+    """A namespace and one of its releases with its content.
+
+    Raises NotFound ``release_not_found``, also when the release belongs to another namespace: authority is decided by
+    the object, not by its number.
+    """
     caller.may(Right.VIEW)
     namespace = await require_namespace(tx, ref)
-    return await _release_of(tx, namespace, release_id)
+    return namespace, await _release_of(tx, namespace, release_id)
 
 
-async def compare(tx: ConfigRead, caller: Caller, ref: NamespaceRef, old: Side | None, new: Side) -> Sequence[Change]:
-    """What changes from ``old`` to ``new``; ``old`` None is the live release, or nothing when nothing is released."""
+async def compare(tx: ConfigRead, caller: Caller, ref: NamespaceRef, old: Side, new: Side) -> Sequence[Change]:
+    """What changes from ``old`` to ``new``. Raises NotFound ``release_not_found``."""
     caller.may(Right.VIEW)
     namespace = await require_namespace(tx, ref)
-    if old is None:
-        before = await _content(tx, namespace, Side(namespace.release_id)) if namespace.release_id else {}
-    else:
-        before = await _content(tx, namespace, old)
-    return diff(before, await _content(tx, namespace, new))
+    return diff(await _content(tx, namespace, old), await _content(tx, namespace, new))
 
 
 async def _content(tx: ConfigRead, namespace: Namespace, side: Side) -> Mapping[str, str]:
-    if side.release_id is None:
+    if side is DRAFT:
         return configurations(await tx.items.list(namespace.id))
-    return (await _release_of(tx, namespace, side.release_id)).configurations
+    release_id = namespace.release_id if isinstance(side, Moving) else side.release_id
+    return (await _release_of(tx, namespace, release_id)).configurations if release_id is not None else {}
 
 
 async def _release_of(tx: ConfigRead, namespace: Namespace, release_id: int) -> Release:

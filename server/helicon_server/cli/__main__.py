@@ -1,0 +1,5 @@
+"""``python -m helicon_server.cli``."""
+
+from . import main
+
+main()

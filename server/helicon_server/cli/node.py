@@ -1,0 +1,53 @@
+"""Runs one node on a bound socket until it is told to stop."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from types import FrameType
+
+import uvicorn
+
+from helicon_server.app import Helicon
+
+KEEP_ALIVE_S = 75  # longer than a poll is held, so that clients end idle connections and not we
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class _NodeServer(uvicorn.Server):
+    """uvicorn, told to answer held polls before it waits for connections to end."""
+
+    def __init__(self, config: uvicorn.Config, node: Helicon) -> None:
+        super().__init__(config)
+        self._node = node
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._node.drain()
+        await super().shutdown(sockets)
+
+
+def run(node: Helicon, listening: socket.socket, drain_s: int) -> int:
+    """Serves until SIGTERM or SIGINT; returns the exit code: 0 after a clean stop, 1 when the start failed."""
+    config = uvicorn.Config(
+        node,
+        http="httptools",
+        loop="uvloop",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=drain_s,
+    )
+    server = _NodeServer(config, node)
+
+    def stop(_: int, __: FrameType | None) -> None:
+        # uvicorn raises the signal once more when it has stopped; a clean stop is no death by signal.
+        server.should_exit = True
+
+    for number in _SIGNALS:
+        signal.signal(number, stop)
+    server.run([listening])
+    return 0 if server.started else 1

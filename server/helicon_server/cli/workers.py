@@ -1,0 +1,57 @@
+"""Several worker processes on one socket: starts them, replaces those that die, stops them together."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import socket
+import time
+from multiprocessing.connection import wait
+from multiprocessing.context import SpawnProcess
+from types import FrameType
+
+import structlog
+
+from helicon_server import app, settings
+
+from . import node
+
+_RESTART_PAUSE_S = 1.0  # so that a worker that dies at once does not make the machine busy
+_log = structlog.get_logger("helicon.workers")
+_spawn = multiprocessing.get_context("spawn")  # a fork would share the parent's event loop and connections
+
+
+def run(configured: settings.Settings, listening: socket.socket) -> int:
+    """Runs ``configured.workers`` workers until SIGTERM or SIGINT; returns the exit code."""
+    settings.export(configured)
+    stopping = False
+
+    def stop(_: int, __: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+        for worker in running:
+            worker.terminate()
+
+    running: list[SpawnProcess] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    running.extend(_start(listening, configured.drain_s) for _ in range(configured.workers))
+    while running:
+        wait([worker.sentinel for worker in running], timeout=1.0)
+        for worker in [worker for worker in running if worker.exitcode is not None]:
+            running.remove(worker)
+            if not stopping:
+                _log.error("worker.died", pid=worker.pid, exit_code=worker.exitcode)
+                time.sleep(_RESTART_PAUSE_S)
+                running.append(_start(listening, configured.drain_s))
+    return 0
+
+
+def _start(listening: socket.socket, drain_s: int) -> SpawnProcess:
+    worker = _spawn.Process(target=_work, args=(listening, drain_s), name="helicon-worker")
+    worker.start()
+    return worker
+
+
+def _work(listening: socket.socket, drain_s: int) -> None:
+    raise SystemExit(node.run(app.from_environment(), listening, drain_s))

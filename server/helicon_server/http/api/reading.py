@@ -1,0 +1,86 @@
+"""Reads what a request carries: bounded, of the right type, with every fault named."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+
+from helicon_server.domain.errors import InvalidInput
+from helicon_server.http.problems import RequestProblem
+
+from .endpoint import TEXT, Query
+
+_SHOWN_FAULTS = 20
+
+
+async def read_input(request: Request, wanted: type[BaseModel] | str | None, limit: int) -> BaseModel | str | None:
+    """The query of a query model, the text of ``TEXT``, else the JSON body of a model.
+
+    Raises RequestProblem 413 or 415, and InvalidInput ``broken_json``, ``invalid_request`` or ``invalid_encoding``.
+    """
+    if wanted is None:
+        return None
+    if isinstance(wanted, str):
+        assert wanted == TEXT
+        _require_media_type(request, "text/plain")
+        return _decode(await _read(request, limit))
+    try:
+        if issubclass(wanted, Query):
+            return wanted.model_validate(dict(request.query_params))
+        _require_media_type(request, "application/json")
+        return wanted.model_validate_json(await _read(request, limit))
+    except ValidationError as error:
+        raise _explain(error) from None
+
+
+def _require_media_type(request: Request, wanted: str) -> None:
+    given = request.headers.get("content-type", wanted).partition(";")[0].strip().lower()
+    if given != wanted:
+        raise RequestProblem(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", f"Send the body as {wanted}.", expected=wanted
+        )
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > limit:
+        raise _too_large(limit)
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _too_large(limit: int) -> RequestProblem:
+    return RequestProblem(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", f"The body may have {limit} bytes.", limit=limit
+    )
+
+
+def _decode(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidInput(
+            f"The text is not UTF-8: byte {error.start} does not fit.",
+            code="invalid_encoding",
+            details={"byte": error.start},
+        ) from None
+
+
+def _explain(error: ValidationError) -> InvalidInput:
+    """Names every fault by field and code. Values never appear: not the input, not pydantic's context."""
+    faults = error.errors(include_input=False, include_url=False, include_context=False)
+    if faults[0]["type"] == "json_invalid":
+        return InvalidInput(faults[0]["msg"], code="broken_json")
+    named = [
+        {"field": ".".join(str(part) for part in fault["loc"]), "code": fault["type"], "message": fault["msg"]}
+        for fault in faults[:_SHOWN_FAULTS]
+    ]
+    first = named[0]
+    return InvalidInput(f"{first['field']}: {first['message']}", code="invalid_request", details={"errors": named})

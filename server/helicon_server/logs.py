@@ -1,0 +1,52 @@
+"""Logs: one JSON object a line on stderr, or text for people. Events have names; values of items never appear."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Literal
+
+import orjson
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+
+def configure(form: Literal["json", "text"]) -> None:
+    """Routes structlog and the standard library's loggers (uvicorn, asyncio) through one formatter."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        cache_logger_on_first_use=True,
+    )
+    render: list[Processor]
+    if form == "json":
+        render = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_dumps)]
+    else:
+        render = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, _name_foreign],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.INFO)
+
+
+def _dumps(event: EventDict, **_: object) -> str:
+    return orjson.dumps(event, default=str).decode()
+
+
+def _name_foreign(logger: WrappedLogger, _: str, event: EventDict) -> EventDict:
+    """Keeps the event name stable for lines of libraries: their sentence moves to ``message``."""
+    event["message"] = event.pop("event")
+    event["event"] = f"library.{logger.name if logger else 'unknown'}"
+    return event
