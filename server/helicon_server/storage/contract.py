@@ -8,6 +8,10 @@ all implementations to what stands here.
 Every method, and entering or leaving a transaction, may raise ``Unavailable`` when the database does not answer;
 nothing was written then unless the docstring of the transaction says otherwise. Uniqueness and lock conflicts surface
 as ``Conflict`` with the code named at the method.
+
+An error ends the transaction: whatever is called on it afterwards, and leaving it, raises the same error again. Who
+wants to go on after a ``Conflict`` does so in a new transaction. A transaction belongs to one task; its calls follow
+one another.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from helicon_server.domain.model import (
@@ -67,7 +72,7 @@ class UserReader(Protocol):
 
 class UserWriter(UserReader, Protocol):
     async def insert(self, user: User) -> None:
-        """Stores a new user. Raises Conflict ``user_exists``."""
+        """Stores a new user. Raises Conflict ``user_exists``, also when only the case of the name differs."""
         ...
 
     async def set_password(self, name: str, password_hash: str) -> bool:
@@ -87,11 +92,14 @@ class TokenReader(Protocol):
 
 class TokenWriter(TokenReader, Protocol):
     async def insert(self, token: Token) -> Token:
-        """Stores a token and returns it with its id. Raises Conflict ``token_exists`` for a name still in use."""
+        """Stores a token and returns it with its id.
+
+        Raises Conflict ``token_exists`` while another token of this name is not revoked.
+        """
         ...
 
-    async def revoke(self, name: str, *, at: object) -> bool:
-        """Marks the live token of this name revoked at the aware datetime ``at``; False when there is none."""
+    async def revoke(self, name: str, *, at: datetime) -> bool:
+        """Marks the live token of this name revoked at the aware time ``at``; False when there is none."""
         ...
 
 
@@ -199,7 +207,7 @@ class NamespaceWriter(NamespaceReader, Protocol):
         ...
 
     async def touch(self, namespace: Namespace) -> None:
-        """Writes revision, release pointers and update marks of a namespace that ``lock`` returned."""
+        """Writes revision, release pointers and update marks of a namespace that ``lock`` returned, nothing else."""
         ...
 
 
@@ -223,7 +231,10 @@ class ItemWriter(ItemReader, Protocol):
         ...
 
     async def update(self, items: Sequence[Item]) -> None:
-        """Replaces stored items by id."""
+        """Replaces stored items by id, one after the other in the order given; unknown ids are passed over.
+
+        Raises Conflict ``item_exists`` when an item takes a key that another one has at that moment.
+        """
         ...
 
     async def delete(self, ids: Sequence[int]) -> None: ...
@@ -253,7 +264,10 @@ class MessageReader(Protocol):
         ...
 
     async def after(self, message_id: int, *, limit: int) -> Sequence[Message]:
-        """Lists messages with a greater id, oldest first. No id below a returned one can appear later."""
+        """Lists messages with a greater id, oldest first. No id below a returned one can appear later.
+
+        Kinds that only a newer version knows are left out.
+        """
         ...
 
 

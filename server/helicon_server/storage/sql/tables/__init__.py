@@ -1,0 +1,28 @@
+"""The tables as they are at the newest revision; ``tests/migration`` holds the migrations to them.
+
+One MetaData: every database holds all tables, whichever group it serves (see ``helicon_migrations``).
+"""
+
+from __future__ import annotations
+
+from .audit import audit
+from .config import clusters, definitions, environments, idempotency, items, messages, namespaces, releases
+from .control import apps, tokens, users
+from .types import NAMING, metadata
+
+__all__ = [
+    "NAMING",
+    "apps",
+    "audit",
+    "clusters",
+    "definitions",
+    "environments",
+    "idempotency",
+    "items",
+    "messages",
+    "metadata",
+    "namespaces",
+    "releases",
+    "tokens",
+    "users",
+]
