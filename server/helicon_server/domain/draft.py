@@ -14,8 +14,7 @@ from enum import StrEnum
 from helicon.protocol import properties
 
 from .errors import InvalidDocument, InvalidInput, LimitExceeded
-from .formats import Format, check
-from .formats.keys import check_key, fold_key
+from .formats import INVALID_KEY, Format, check, check_key, fold_key
 from .model import CONTENT_KEY, Item, ItemType
 
 
@@ -63,8 +62,19 @@ def configurations(items: Sequence[Item]) -> dict[str, str]:
     return {item.key: item.value for item in items if item.key is not None}
 
 
-def check_text(format_: Format, text: str, value_limit: int) -> None:
-    """Raises InvalidDocument with line and column, or LimitExceeded, when ``text`` cannot be a draft."""
+@dataclass(frozen=True, slots=True)
+class CheckedText:
+    """A text that ``check_text`` found fit to be a draft of this format."""
+
+    format: Format
+    text: str
+
+
+def check_text(format_: Format, text: str, value_limit: int) -> CheckedText:
+    """Vouches for ``text``, or raises InvalidDocument with line and column, or LimitExceeded.
+
+    A hostile document of the largest size can take a second: call it in a thread and outside a transaction.
+    """
     if format_ is not Format.PROPERTIES:
         check_length(CONTENT_KEY, text, value_limit)
     problems = check(format_, text)
@@ -79,6 +89,7 @@ def check_text(format_: Format, text: str, value_limit: int) -> None:
                 ]
             },
         )
+    return CheckedText(format_, text)
 
 
 def check_length(key: str, value: str, limit: int) -> None:
@@ -101,20 +112,19 @@ def check_item(format_: Format, key: str, value: str, type_: ItemType, value_lim
             )
         check_text(format_, value, value_limit)
         return
-    problem = check_key(key)
-    if problem is not None:
-        raise InvalidInput(problem.message, code=problem.code)
+    if (problem := check_key(key)) is not None:
+        raise InvalidInput(problem, code=INVALID_KEY)
     _check_value(key, value)
     _check_type(key, value, type_)
 
 
-def plan_text(format_: Format, text: str, stored: Sequence[Item], stamp: Stamp, value_limit: int) -> ItemPlan:
-    """Plans the writes that make the draft read ``text``. Raises as ``check_text`` does."""
-    check_text(format_, text, value_limit)
-    if format_ is not Format.PROPERTIES:
-        return _plan([_fresh(0, CONTENT_KEY, text, None, stamp)] if text or stored else [], stored, stamp)
+def plan_text(checked: CheckedText, stored: Sequence[Item], stamp: Stamp, value_limit: int) -> ItemPlan:
+    """Plans the writes that make the draft read a text. Raises LimitExceeded for a value that is too long."""
+    if checked.format is not Format.PROPERTIES:
+        wanted = [_fresh(0, CONTENT_KEY, checked.text, None, stamp)] if checked.text or stored else []
+        return _plan(wanted, stored, stamp)
     wanted = []
-    for position, line in enumerate(properties.parse(text)):
+    for position, line in enumerate(properties.parse(checked.text)):
         if line.key is None:
             wanted.append(_fresh(position, None, "", line.raw, stamp))
             continue

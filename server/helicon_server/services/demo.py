@@ -11,7 +11,7 @@ from helicon_server.storage.contract import Storage
 
 from .apps import create_app
 from .context import Caller
-from .drafts import write_text
+from .drafts import checked_text, write_text
 from .namespaces import NewNamespace, create_namespace
 from .publish import Note, Target, publish
 
@@ -53,7 +53,7 @@ async def load(storage: Storage, caller: Caller, environment: str) -> bool:
         for name, text in _TEXTS.items():
             await create_namespace(tx, caller, environment, APP, NewNamespace(name))
             ref = NamespaceRef(environment, APP, DEFAULT_CLUSTER, name)
-            namespace = await write_text(tx, caller, ref, text, seen=1)
+            namespace = await write_text(tx, caller, ref, await checked_text(caller, ref, text), seen=1)
             targets.append(Target(ref, namespace.revision))
         await publish(tx, caller, environment, targets, Note("First release of the demo"))
     return True

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from helicon_server.domain.actors import Right
 from helicon_server.domain.draft import (
     ChangeKind,
+    CheckedText,
     ItemPlan,
     Stamp,
     appended,
     changed_item,
     check_item,
+    check_text,
     new_item,
     plan_text,
     to_text,
 )
 from helicon_server.domain.errors import Conflict, NotFound, StaleRevision
+from helicon_server.domain.formats import Format
 from helicon_server.domain.model import Item, ItemType, Namespace
 from helicon_server.domain.names import NamespaceRef
 from helicon_server.storage.contract import ConfigRead, ConfigWrite
@@ -61,18 +65,30 @@ async def read_text(tx: ConfigRead, caller: Caller, ref: NamespaceRef) -> tuple[
     return namespace, to_text(namespace.format, items)
 
 
-async def write_text(tx: ConfigWrite, caller: Caller, ref: NamespaceRef, text: str, *, seen: int) -> Namespace:
-    """Makes a draft read ``text``. A text that changes nothing makes no new revision.
+async def checked_text(caller: Caller, ref: NamespaceRef, text: str) -> CheckedText:
+    """Vouches for a text as the draft of ``ref``, whose name says the format. Needs no transaction and holds none up.
 
-    Raises InvalidDocument with line and column, LimitExceeded, and StaleRevision with both sides.
+    Raises InvalidDocument with line and column, and LimitExceeded.
+    """
+    caller.may(Right.EDIT)
+    format_ = Format.of_namespace(ref.namespace)
+    return await asyncio.to_thread(check_text, format_, text, caller.limits.value_characters)
+
+
+async def write_text(
+    tx: ConfigWrite, caller: Caller, ref: NamespaceRef, checked: CheckedText, *, seen: int
+) -> Namespace:
+    """Makes a draft read a checked text. A text that changes nothing makes no new revision.
+
+    Raises LimitExceeded for a value that is too long, and StaleRevision with both sides.
     """
     caller.may(Right.EDIT)
     namespace = await _lock(tx, ref)
     stored = await tx.items.list(namespace.id)
     if namespace.revision != seen:
-        raise _stale(caller, namespace, seen, theirs=to_text(namespace.format, stored), yours=text)
+        raise _stale(caller, namespace, seen, theirs=to_text(namespace.format, stored), yours=checked.text)
     stamp = _next(namespace, caller)
-    plan = plan_text(namespace.format, text, stored, stamp, caller.limits.value_characters)
+    plan = plan_text(checked, stored, stamp, caller.limits.value_characters)
     if plan.empty:
         return namespace
     await _apply(tx, namespace, plan)

@@ -6,13 +6,14 @@ section 4). A release of several namespaces is all or nothing.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from helicon_server.domain.actors import Right
-from helicon_server.domain.draft import check_text, configurations, to_text
+from helicon_server.domain.draft import check_length, check_text, configurations, to_text
 from helicon_server.domain.errors import Conflict, InvalidInput, LimitExceeded, NotFound, StaleRevision
 from helicon_server.domain.model import (
     IdempotentAnswer,
@@ -186,8 +187,11 @@ def _snapshot(caller: Caller, change: _Change, note: Note) -> Release:
 async def _draft(tx: ConfigWrite, caller: Caller, namespace: Namespace) -> Mapping[str, str]:
     """The content that a draft would release; saved drafts are valid, but limits and rules may have moved since."""
     items = await tx.items.list(namespace.id)
-    check_text(namespace.format, to_text(namespace.format, items), caller.limits.value_characters)
+    text = to_text(namespace.format, items)
+    await asyncio.to_thread(check_text, namespace.format, text, caller.limits.value_characters)
     content = configurations(items)
+    for key, value in content.items():
+        check_length(key, value, caller.limits.value_characters)
     if namespace.release_id is not None:
         live = await tx.releases.get(namespace.ref.environment, namespace.release_id)
         if live is not None and dict(live.configurations) == content:

@@ -95,8 +95,9 @@ async def read_text(call: Call[None]) -> Reply:
 
 
 async def write_text(call: Call[str]) -> Reply:
+    checked = await drafts.checked_text(call.caller, call.namespace, call.input)
     async with call.config.write() as tx:
-        namespace = await drafts.write_text(tx, call.caller, call.namespace, call.input, seen=call.revision)
+        namespace = await drafts.write_text(tx, call.caller, call.namespace, checked, seen=call.revision)
     return Reply(namespace_out(namespace), revision=namespace.revision)
 
 
