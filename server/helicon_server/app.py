@@ -114,7 +114,6 @@ class Helicon:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._delivers = "delivery" in settings.roles
         self._storage: Storage | None = None
         self._plane: DeliveryPlane | None = None
         self._client_api: ClientApi | None = None
@@ -122,8 +121,8 @@ class Helicon:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            client_api, path = self._client_api, scope["path"]
-            if client_api is not None and client_api.handles(path) and (self._delivers or path.startswith("/health")):
+            client_api = self._client_api
+            if client_api is not None and client_api.handles(scope["path"]):
                 await client_api(scope, receive, send)
             else:
                 await self._site(scope, receive, send)
@@ -149,17 +148,18 @@ class Helicon:
         if "management" in settings.roles:
             management = Management(storage, limits(settings), settings.body_limit, Throttle(time.monotonic))
             self._site = management_site(management, __version__)
-        self._client_api = ClientApi(plane, settings.public_url)
+        self._client_api = ClientApi(plane, settings.public_url, serves_clients="delivery" in settings.roles)
         _log.info("node.ready", version=__version__, roles=sorted(settings.roles))
 
-    async def drain(self) -> None:
+    def begin_drain(self) -> None:
         """Answers held polls and refuses new ones, so that the process can end within its grace time."""
         if self._plane is not None:
-            await self._plane.stop()
+            self._plane.begin_drain()
 
     async def close(self) -> None:
         """Releases everything that ``open`` took."""
-        await self.drain()
+        if self._plane is not None:
+            await self._plane.stop()
         if self._storage is not None:
             await self._storage.close()
 

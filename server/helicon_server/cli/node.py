@@ -22,7 +22,7 @@ class _NodeServer(uvicorn.Server):
         self._node = node
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._node.drain()
+        self._node.begin_drain()
         await super().shutdown(sockets)
 
 
