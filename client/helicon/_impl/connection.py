@@ -6,6 +6,7 @@ stretch it.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from functools import cache
@@ -31,13 +32,15 @@ _EARLY_BYTES = 64 * 1024
 class Connection:
     """An open connection. Not safe for several threads."""
 
-    def __init__(self, address: Address, resolver: Resolver, deadline: float) -> None:
-        """Connects. Raises `UnavailableError`."""
+    def __init__(self, address: Address, resolver: Resolver, deadline: float, group: set[Connection]) -> None:
+        """Connects, and stands in the group until it is closed. Raises `UnavailableError`."""
         self.address = address
+        self._group = group
         self.requests = 0
         self._early: bytes | None = None
         self._socket = _open(address, resolver, deadline)
         self.local_ip: str = self._socket.getsockname()[0]
+        group.add(self)
 
     def fileno(self) -> int:
         """Lets a selector wait for the answer."""
@@ -93,8 +96,14 @@ class Connection:
         except OSError as error:
             raise ConnectionLostError(_sentence(self.address, error), began=began) from None
 
+    def interrupt(self) -> None:
+        """Makes a wait of another thread on this connection fail at once."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Closes without a farewell, so that it also works on the copy that a forked child inherited."""
+        self._group.discard(self)
         self._socket.close()
 
 

@@ -14,6 +14,10 @@ Codes are stable; messages are for people and may change. No message holds a val
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from helicon._impl.address import Address
+
 
 class HeliconError(Exception):
     """The root of everything that this package raises on purpose."""
@@ -50,7 +54,7 @@ class RequestError(HeliconError):
     """One exchange with the servers did not bring what it was for.
 
     Codes of `UnavailableError`: `dns_failed`, `connect_failed`, `tls_failed`, `timeout`, `connection_lost`,
-    `bad_http`, `too_large`, `redirect`, `server_error`, `overloaded`, `bad_answer`, `closed`.
+    `bad_http`, `too_large`, `redirect`, `server_error`, `overloaded`, `bad_answer`, `behind`.
     Codes of the others: `denied`, `not_released`, `refused`.
     """
 
@@ -58,6 +62,8 @@ class RequestError(HeliconError):
         super().__init__(code, message)
         self.retry_after = retry_after
         """Seconds that the server asked to wait, already bounded."""
+        self.server: Address | None = None
+        """The server that gave the answer, when there was one."""
 
 
 class UnavailableError(RequestError):

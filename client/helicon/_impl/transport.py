@@ -72,8 +72,11 @@ class Transport:
     def __init__(self, settings: ClientSettings) -> None:
         self._settings = settings
         self._resolver = Resolver()
+        self._all: set[Connection] = set()
         self._idle: dict[Address, Connection] = {}
+        self._interrupted = False
         self._discover_at = 0.0
+        self._active: Connection | None = None
         self.servers = Servers(settings.meta)
 
     def fetch(
@@ -133,10 +136,17 @@ class Transport:
         self._discover_at = 0.0
         raise failure or UnavailableError("timeout", "no server answered in time")
 
+    def interrupt(self) -> None:
+        """Ends the exchange that another thread is waiting for, and lets none begin."""
+        self._interrupted = True
+        if (active := self._active) is not None:
+            active.interrupt()
+
     def close(self) -> None:
-        """Closes all idle connections."""
-        while self._idle:
-            self._idle.popitem()[1].close()
+        """Closes all connections, also one that a poll of another process's thread was waiting on."""
+        self._idle.clear()
+        for connection in tuple(self._all):
+            connection.close()
 
     def keep(self, connection: Connection) -> None:
         """Puts a connection aside for the next request to the same server."""
@@ -193,6 +203,7 @@ class Transport:
         signed: bool,
     ) -> Answer:
         connection = self._connection(server, deadline)
+        self._active = connection
         try:
             self._send(connection, target(connection), deadline, signed=signed)
             answer = connection.receive(deadline, limit=limit)
@@ -205,6 +216,8 @@ class Transport:
         except BaseException:
             connection.close()
             raise
+        finally:
+            self._active = None
         if answer.reusable:
             self.keep(connection)
         else:
@@ -217,7 +230,9 @@ class Transport:
             if not idle.has_arrived():
                 return idle
             idle.close()
-        return Connection(server, self._resolver, deadline)
+        if self._interrupted:
+            raise UnavailableError("connection_lost", "the client is being closed")
+        return Connection(server, self._resolver, deadline, self._all)
 
     def _send(self, connection: Connection, target: str, deadline: float, *, signed: bool = True) -> None:
         headers = {"Accept": "application/json", "User-Agent": f"helicon/{VERSION}"}
@@ -340,6 +355,13 @@ class Poll:
 
 
 def classify(answer: Answer, server: Address) -> RequestError:
+    """Classifies an answer that brings nothing and names the server that gave it."""
+    error = _classified(answer, server)
+    error.server = server
+    return error
+
+
+def _classified(answer: Answer, server: Address) -> RequestError:
     """Turns an answer that brings nothing into the error that says whether to try again.
 
     A 4xx counts as the servers' word only when its body could be theirs: a login page, or a proxy that

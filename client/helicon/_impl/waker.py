@@ -1,0 +1,52 @@
+"""Lets one thread sleep until something is readable, a time has come, or another thread calls."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import time
+from typing import Protocol
+
+
+class Readable(Protocol):
+    """Anything with a file descriptor."""
+
+    def fileno(self) -> int: ...
+
+
+class Waker:
+    """A pipe that a selector can wait for. Calls before the wait are not lost."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._read, False)
+        os.set_blocking(self._write, False)
+
+    def call(self) -> None:
+        """Ends the current or the next wait. May be called from any thread, also after `close`."""
+        # A full pipe holds a call already; a closed one has nobody to wake.
+        with contextlib.suppress(BlockingIOError, OSError):
+            os.write(self._write, b"!")
+
+    def wait(self, seconds: float, readable: Readable | None = None) -> None:
+        """Sleeps until the time is over, a call came or the object is readable, whichever is first."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._read, selectors.EVENT_READ)
+            if readable is not None:
+                selector.register(readable, selectors.EVENT_READ)
+            ready = selector.select(max(0.0, seconds))
+        if any(key.fd == self._read for key, _ in ready):
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._read, 4096)
+
+    def sleep_until(self, moment: float) -> None:
+        """Sleeps until a monotonic moment or a call."""
+        self.wait(moment - time.monotonic())
+
+    def close(self) -> None:
+        """Gives the descriptors back. Only the waiting thread may call it."""
+        read, write, self._read, self._write = self._read, self._write, -1, -1
+        if read >= 0:
+            os.close(read)
+            os.close(write)
