@@ -26,9 +26,7 @@ async def test_postgres__asked_over_tcp__answers_with_the_password_only(postgres
         await _answer(postgres.dsn().replace(PASSWORD, "wrong"), "SELECT 1")
 
 
-async def test_postgres_url__two_tests__see_an_empty_database(
-    postgres: PostgresServer, postgres_url: str
-) -> None:
+async def test_postgres_url__two_tests__see_an_empty_database(postgres: PostgresServer, postgres_url: str) -> None:
     """Each test has a database of its own."""
     dsn = postgres.dsn(database_of(postgres_url))
 
