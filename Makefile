@@ -32,7 +32,7 @@ help: ## list the commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 run: setup ## start the server with its embedded database in ./data (PORT= and HOST= override)
-	@exec $(PY) -m helicon_server.cli serve --data-dir $(DATA_DIR) --host $(HOST) --port $(PORT) --demo
+	@exec $(PY) -m helicon_server.cli serve --data-dir $(DATA_DIR) --host $(HOST) --port $(PORT) --log-format text --demo
 
 setup: $(STAMPS)/install $(PORTAL) ## install and build everything that `run` needs
 	@:
