@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from helicon._impl.version import VERSION
 from helicon.cli import flagtable
 from helicon.cli.flags import OPTIONAL, SWITCH
 
@@ -108,13 +109,7 @@ def subcommand(name: str) -> str:
 
 def version() -> str:
     """Gives the text of `helicon --version`."""
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as installed
-
-    try:
-        return f"helicon {installed('helicon')}\n"
-    except PackageNotFoundError:
-        return "helicon (not installed as a package)\n"
+    return f"helicon {VERSION}\n"
 
 
 def twin_of(flag: Flag) -> str:

@@ -76,6 +76,8 @@ class _Start:
             if self._next_step() in ("backup", "wait"):
                 raise
             until = self._began + (budget if budget is not None else WITHOUT_BACKUP_SECONDS)
+            if time.monotonic() >= until:
+                raise
             return self._retry(until, problem)
 
     def _next_step(self) -> str:
@@ -87,7 +89,7 @@ class _Start:
 
     def _retry(self, until: float, problem: UnavailableError) -> Loaded:
         left = max(0.0, until - time.monotonic())
-        self._report.warning("retrying", f"{problem.message}; trying again for {left:.0f} s")
+        self._report.warning("retrying", f"{self._named(problem)}; trying again for {left:.3g} s")
         attempt = 1
         while True:
             pause = full_jitter(
@@ -205,10 +207,10 @@ class _Start:
                 loaded = self._from_backup()
                 old = loaded.fetched_at is not None and time.time() - loaded.fetched_at > STALE_SECONDS
                 age = ", which is more than a day old" if old else ""
-                self._report.warning("from_backup", f"{problem.message}; starting from {loaded.where}{age}")
+                self._report.warning("from_backup", f"{self._named(problem)}; starting from {loaded.where}{age}")
                 return loaded
             if step == "continue":
-                self._report.warning("unconfigured", f"{problem.message}; starting without configuration")
+                self._report.warning("unconfigured", f"{self._named(problem)}; starting without configuration")
                 return Loaded([], NONE, namespaces=self._settings.namespaces, where="nowhere", fetched_at=None)
             if step.startswith("wait:"):
                 waited = True
@@ -220,7 +222,13 @@ class _Start:
                 except UnavailableError as again:
                     problem = again
         hint = self._why_no_backup() if "backup" in self._policy.steps else "--on-unavailable names other ways to start"
-        raise Failure(STILL_WAITING if waited else UNAVAILABLE, problem.code, problem.message, hint)
+        raise Failure(STILL_WAITING if waited else UNAVAILABLE, problem.code, self._named(problem), hint)
+
+    def _named(self, problem: UnavailableError) -> str:
+        """Makes sure that the sentence about an outage says which servers it speaks of."""
+        urls = [address.url for address in self._settings.meta]
+        message = problem.message
+        return message if any(url in message for url in urls) else f"{message} ({', '.join(urls)})"
 
     def _why_no_backup(self) -> str:
         if not self._wanted:
