@@ -17,7 +17,7 @@ STAMPS := $(VENV)/.stamps
 PIP := $(PY) -m pip --disable-pip-version-check --no-input --quiet install --root-user-action=ignore
 LOCK := $(PY) -m uv --quiet pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header --no-emit-package helicon --override $(STAMPS)/override.txt
-SOURCES := client server migrations portal tests benchmarks tools
+SOURCES = $(shell git ls-files -co --exclude-standard '*.py' | cut -d/ -f1 | sort -u)
 
 # The portal brings its own build: portal/build.mk makes the browser's files and names its stamp in PORTAL.
 PORTAL :=
@@ -68,7 +68,7 @@ check-lint: dev
 	@echo "lint"; $(PY) -m ruff check --quiet .
 
 check-types: dev
-	@echo "types"; $(PY) -m mypy --no-error-summary $(wildcard $(SOURCES:%=%/.))
+	@echo "types"; $(PY) -m mypy --no-error-summary $(SOURCES)
 
 check-imports: dev
 	@echo "import rules"; $(VENV)/bin/lint-imports > $(STAMPS)/imports.txt \
