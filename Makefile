@@ -17,7 +17,7 @@ STAMPS := $(VENV)/.stamps
 PIP := $(PY) -m pip --disable-pip-version-check --no-input --quiet install --root-user-action=ignore
 LOCK := $(PY) -m uv --quiet pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header --no-emit-package helicon --override $(STAMPS)/override.txt
-SOURCES = $(shell git ls-files -co --exclude-standard '*.py' | cut -d/ -f1 | sort -u)
+SOURCES = $(shell $(PY) -m tools.tree)
 
 # The portal brings its own build: portal/build.mk makes the browser's files and names its stamp in PORTAL.
 PORTAL :=

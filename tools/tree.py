@@ -1,14 +1,19 @@
-"""The files of the checkout and the way a check reports: shared by the checks of `make check`."""
+"""The files of the checkout and the way a check reports: shared by the checks of `make check`.
+
+As a program it prints the top folders that hold Python sources, for the type checker.
+"""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+# What .gitignore leaves out, for a checkout without git.
+MADE_FOLDERS = {".git", ".venv", "data", "build", "dist", "node_modules", "__pycache__", ".hypothesis"}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -26,15 +31,29 @@ class Finding:
 
 def files(root: Path = ROOT) -> list[Path]:
     """Returns every file that is tracked or would be, sorted, without what .gitignore leaves out."""
-    listing = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=root,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    paths = (root / name for name in sorted(set(listing.stdout.split("\0"))) if name)
-    return [path for path in paths if path.is_file()]
+    listing = _git_files(root)
+    if listing is None:
+        return sorted(_walk(root))
+    return [path for name in sorted(listing) if (path := root / name).is_file()]
+
+
+def _git_files(root: Path) -> set[str] | None:
+    """Returns what git lists, or None where there is no git or no repository, as in an unpacked archive."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        listing = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True)
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return None
+    return {name for name in listing.stdout.split("\0") if name}
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir():
+        if path.is_dir():
+            if path.name not in MADE_FOLDERS and not path.name.endswith((".egg-info", "_cache")):
+                yield from _walk(path)
+        elif path.is_file():
+            yield path
 
 
 def text_of(path: Path) -> str | None:
@@ -52,3 +71,7 @@ def report(findings: Iterable[Finding]) -> int:
     for finding in found:
         print(finding, file=sys.stderr)
     return 1 if found else 0
+
+
+if __name__ == "__main__":
+    print(*sorted({path.relative_to(ROOT).parts[0] for path in files() if path.suffix == ".py"}))

@@ -34,6 +34,22 @@ def test_modules__client_imports_a_dependency__found() -> None:
     assert _lines("server/helicon_server/app.py", text) == []
 
 
+@pytest.mark.parametrize(
+    ("comment", "found"),
+    [
+        ("noqa: S603 - our own program", []),
+        ("noqa: S603, S607 - our own program", []),
+        ("type: ignore[arg-type]  # the table is wider", []),
+        ("noqa", [1]),
+        ("noqa: S603", [1]),
+        ("type: ignore", [1]),
+        ("type: ignore[arg-type]", [1]),
+    ],
+)
+def test_modules__ignore__needs_a_code_and_a_reason(comment: str, found: list[int]) -> None:
+    assert _lines("tests/x.py", f"x = 1  # {comment}\ny = '# noqa'\n") == found
+
+
 def test_modules__too_long__found() -> None:
     assert _lines("server/helicon_server/app.py", "x = 1\n" * (MODULE_LINE_LIMIT + 1)) == [0]
 
