@@ -34,7 +34,7 @@ def files(root: Path = ROOT) -> list[Path]:
     listing = _git_files(root)
     if listing is None:
         return sorted(_walk(root))
-    return [path for name in sorted(listing) if (path := root / name).is_file()]
+    return sorted(path for name in listing if (path := root / name).is_file())
 
 
 def _git_files(root: Path) -> set[str] | None:
