@@ -106,7 +106,7 @@ async def migrate_embedded(settings: Settings) -> None:
         if sqlite_file(url) is None:
             continue
         if (await schema_state(url)).status in (SchemaStatus.EMPTY, SchemaStatus.OUTDATED):
-            await asyncio.to_thread(migrate, url)
+            _log.info("schema.migrated", revisions=await asyncio.to_thread(migrate, url))
 
 
 class Helicon:

@@ -42,14 +42,16 @@ def configure(form: Literal["json", "text"]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
+    for chatty in ("uvicorn", "uvicorn.error", "alembic"):  # our own events tell of start, stop and migrations
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def _dumps(event: EventDict, **_: object) -> str:
     return orjson.dumps(event, default=str).decode()
 
 
-def _name_foreign(logger: WrappedLogger, _: str, event: EventDict) -> EventDict:
+def _name_foreign(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Keeps the event name stable for lines of libraries: their sentence moves to ``message``."""
     event["message"] = event.pop("event")
-    event["event"] = f"library.{logger.name if logger else 'unknown'}"
+    event["event"] = f"library.{event['_record'].name}"
     return event

@@ -31,26 +31,26 @@ class TourServer:
 
     def __init__(self, folder: Path, port: int) -> None:
         self._log = folder / "make-run.log"
-        self._folder = folder
+        self._data = folder / "terminal" / "data"  # what the reader's commands find as ./data
         self._port = port
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, step: Step) -> None:
         """Runs the reader's command; returns when the server is ready and has printed what README.md shows."""
         env = _environment()
-        command = f"exec {step.command} PORT={self._port} DATA_DIR={self._folder / 'data'}"
-        with self._log.open("wb") as log:
+        command = f"exec {step.command} PORT={self._port} DATA_DIR={self._data}"
+        with self._log.open("wb") as log, self._log.with_suffix(".err").open("wb") as errors:
             self._process = subprocess.Popen(
                 ["bash", "-c", _assignments_last(command)],
                 cwd=ROOT,
                 env=env,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
-                stderr=log,
+                stderr=errors,
                 start_new_session=True,
             )
         wait_until(lambda: self._ended() or self._ready(), START_DEADLINE_S, "server started by make run")
-        assert not self._ended(), f"make run ended by itself:\n{self.output}"
+        assert not self._ended(), f"make run ended by itself:\n{self.output}{self._log.with_suffix('.err').read_text()}"
         if step.output:
             expected = [*step.output, "..."]
             wait_until(lambda: matches(expected, self.output.splitlines()), 10, f"output {step.output}")
@@ -112,12 +112,13 @@ def server(tmp_path: Path, port: int) -> Iterator[TourServer]:
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Shell]:
-    """The reader's second terminal: a folder of its own that shows the checkout's `.venv`."""
+    """The reader's second terminal: a folder of its own that shows the checkout's `.venv` and the server's `data`."""
     folder = tmp_path / "terminal"
     home = tmp_path / "home"
     folder.mkdir()
     home.mkdir()
     (folder / ".venv").symlink_to(ROOT / ".venv")
+    (folder / "data").symlink_to(tmp_path / "data")
     shell = Shell(folder, {**_environment(), "HOME": str(home), "XDG_STATE_HOME": str(home / "state")})
     yield shell
     shell.close()
