@@ -38,13 +38,34 @@ class FakeApollo:
     releases: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)
     fault: Fault | None = None
     requests: list[Request] = field(default_factory=list)
+    ids: dict[str, int] = field(default_factory=dict)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    closing: bool = False
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def publish(self, configurations: dict[str, str], namespace: str = "application", key: str = RELEASE) -> None:
-        self.releases[namespace] = (key, configurations)
+        with self.changed:
+            self.releases[namespace] = (key, configurations)
+            self.ids[namespace] = max(self.ids.values(), default=0) + 1
+            self.changed.notify_all()
+
+    def poll(self, request: Request) -> bytes:
+        """Holds a long poll until one of its namespaces has a newer release."""
+        asked = {
+            entry["namespaceName"]: entry["notificationId"] for entry in json.loads(request.query["notifications"])
+        }
+
+        def news() -> list[dict[str, object]]:
+            newer = [name for name, seen in asked.items() if self.ids.get(name, -1) > seen]
+            return [{"namespaceName": name, "notificationId": self.ids[name]} for name in newer]
+
+        with self.changed:
+            self.changed.wait_for(lambda: self.closing or news(), DEADLINE_SECONDS)
+            found = news()
+        return http(200, json.dumps(found)) if found else http(304, "")
 
     def wait_for_request(self, process: subprocess.Popen[bytes]) -> None:
         """Waits until a first request has come, or fails when the process ends before."""
@@ -61,6 +82,8 @@ class FakeApollo:
         """Builds the good answer to a request."""
         if request.segments[:2] == ["services", "config"]:
             return http(200, json.dumps([{"appName": "a", "instanceId": "i", "homepageUrl": self.url + "/"}]))
+        if request.segments == ["notifications", "v2"]:
+            return self.poll(request)
         if len(request.segments) == 4 and request.segments[0] == "configs":
             _, app, cluster, namespace = request.segments
             release = self.releases.get(namespace)
@@ -121,6 +144,9 @@ def running() -> Iterator[FakeApollo]:
     try:
         yield fake
     finally:
+        with fake.changed:
+            fake.closing = True
+            fake.changed.notify_all()
         _stop(closing, listener, acceptor, threads, sockets)
 
 

@@ -57,9 +57,9 @@ def test_run__no_such_program__is_127(cli: Cli) -> None:
 
 
 def test_run__file_that_is_no_program__is_126(cli: Cli) -> None:
-    for name, mode, text in (("plain", 0o644, "x"), ("text", 0o755, "x"), ("orphan", 0o755, "#!/no/interpreter\n")):
+    for name, mode, content in (("plain", 0o644, "x"), ("text", 0o755, "x"), ("orphan", 0o755, "#!/no/interpreter\n")):
         file = cli.home / name
-        file.write_text(text)
+        file.write_text(content)
         file.chmod(mode)
 
     plain, text, orphan, folder = (cli("run", "--", f"./{name}") for name in ("plain", "text", "orphan", "."))
