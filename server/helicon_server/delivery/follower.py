@@ -117,7 +117,7 @@ class Follower:
                         self._look.set()  # clients must not shorten the pauses that spare a sick database
                     await self._round_over.wait()
         except TimeoutError:
-            _log.info("delivery.behind_client", database=self.database.name, seen_id=self.seen_id)
+            _log.debug("delivery.behind_client", database=self.database.name, seen_id=self.seen_id)
 
     # --- rounds -----------------------------------------------------------------------------------
 
@@ -143,7 +143,8 @@ class Follower:
             await self._pause()
 
     async def _pause(self) -> None:
-        longest = pause_after(self._failures) if self._failures else self._sweep_s * random.uniform(0.9, 1.1)  # noqa: S311
+        apart = random.uniform(0.9, 1.1)  # noqa: S311 - no secret; keeps nodes from sweeping in step
+        longest = pause_after(self._failures) if self._failures else self._sweep_s * apart
         try:
             async with asyncio.timeout(longest):
                 await self._look.wait()
@@ -182,6 +183,7 @@ class Follower:
         self.seen_id = newest
         self.loaded = True
         self._on_environments()
+        self._tell_first(None)
 
     async def _read_on(self) -> bool:
         """Takes over the next messages; tells whether there may be more."""
@@ -258,12 +260,10 @@ class Follower:
         if self.away_since is None:
             self.away_since = datetime.now(UTC)
             _log.warning("delivery.database_lost", database=self.database.name, reason=reason)
-        if self._first is not None and not self._first.done():
-            if not isinstance(error, Unavailable):
-                error = Unavailable(
-                    f"The database {self.database.name!r} could not be loaded.", details={"reason": reason}
-                )
-            self._first.set_exception(error)
+        if not isinstance(error, Unavailable):
+            message = f"The database {self.database.name!r} could not be loaded."
+            error = Unavailable(message, details={"reason": reason})
+        self._tell_first(error)
 
     def _back(self) -> None:
         self._failures = 0
@@ -272,8 +272,15 @@ class Follower:
             away_s = (datetime.now(UTC) - self.away_since).total_seconds()
             self.away_since = self.away_reason = None
             _log.info("delivery.database_back", database=self.database.name, away_s=round(away_s, 1))
-        if self._first is not None and not self._first.done():
+
+    def _tell_first(self, error: Unavailable | None) -> None:
+        """Tells ``start`` how the first load ended; later calls say nothing."""
+        if self._first is None or self._first.done():
+            return
+        if error is None:
             self._first.set_result(None)
+        else:
+            self._first.set_exception(error)
 
 
 def _ref(message: Message) -> NamespaceRef:

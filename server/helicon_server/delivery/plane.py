@@ -46,6 +46,7 @@ class DatabaseHealth:
 
     name: str
     loaded: bool
+    seen_id: int  # every message up to here is served
     away_since: datetime | None
     reason: str | None
 
@@ -185,7 +186,7 @@ class DeliveryPlane:
         """A snapshot for health answers."""
         code = "draining" if self._decider.draining else None if self._directory.complete else "not_loaded"
         databases = [
-            DatabaseHealth(each.database.name, each.loaded, each.away_since, each.away_reason)
+            DatabaseHealth(each.database.name, each.loaded, each.seen_id, each.away_since, each.away_reason)
             for each in self._followers
         ]
         return Health(code is None, code, databases)

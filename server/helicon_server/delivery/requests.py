@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from urllib.parse import unquote_plus, unquote_to_bytes
 
-TARGET_LIMIT = 65_535  # bytes; Apollo takes 10,240 for the whole head, a poll of 1,000 namespaces needs more
+TARGET_LIMIT = 256 * 1024  # bytes; Apollo takes 10,240 for the whole head, a poll of 1,000 namespaces needs more
 
 HeaderOf = Callable[[bytes], bytes | None]
 """Finds the first header of a lower-case name."""

@@ -14,9 +14,9 @@ from urllib.parse import quote
 import structlog
 
 from helicon_server.delivery.answers import container_error
-from helicon_server.delivery.outcomes import Answer, Defer, Elsewhere, Park
+from helicon_server.delivery.outcomes import Answer, Defer, Elsewhere, Outcome, Park
 from helicon_server.delivery.plane import DeliveryPlane
-from helicon_server.delivery.requests import Surface, parse_path
+from helicon_server.delivery.requests import BadTargetError, HeaderOf, Request, Surface, parse_path
 from helicon_server.http.client_api import discovery, health
 
 Message = MutableMapping[str, Any]
@@ -33,12 +33,13 @@ class ClientApi:
     """Answers Apollo's client protocol, discovery and health from a delivery plane.
 
     ``public_url`` is what discovery tells clients; without it the address that the client asked is repeated.
-    Raises ValueError when it is not an http or https address.
+    A node that does not serve clients (``serves_clients=False``) answers only its health.
+    Raises ValueError when the address is not http or https.
     """
 
-    def __init__(self, plane: DeliveryPlane, public_url: str | None = None) -> None:
+    def __init__(self, plane: DeliveryPlane, public_url: str | None = None, *, serves_clients: bool = True) -> None:
         self._plane = plane
-        self._decide = plane.decide
+        self._decide = plane.decide if serves_clients else _health_only
         self._public_url = None if public_url is None else discovery.checked_public_url(public_url)
 
     @staticmethod
@@ -130,6 +131,17 @@ class _Headers:
             if each == name:
                 return value
         return None
+
+
+def _health_only(method: str, target: bytes, header: HeaderOf, peer: str) -> Outcome:
+    request = Request(method, target, header, peer)
+    try:
+        surface = parse_path(request.path).surface
+    except BadTargetError as error:
+        return container_error(400, error.code, error.message, request.path)
+    if surface is Surface.HEALTH:
+        return Defer(request, Elsewhere())
+    return container_error(404, "not_served_here", "This node does not serve clients.", request.path)
 
 
 async def _send(send: Send, method: str, answer: Answer) -> None:
