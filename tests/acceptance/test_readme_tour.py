@@ -112,13 +112,12 @@ def server(tmp_path: Path, port: int) -> Iterator[TourServer]:
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Shell]:
-    """The reader's second terminal: a folder of its own that shows the checkout's `.venv` and the server's `data`."""
+    """The reader's second terminal: a folder of its own that shows the checkout's `.venv`."""
     folder = tmp_path / "terminal"
     home = tmp_path / "home"
     folder.mkdir()
     home.mkdir()
     (folder / ".venv").symlink_to(ROOT / ".venv")
-    (folder / "data").symlink_to(tmp_path / "data")
     shell = Shell(folder, {**_environment(), "HOME": str(home), "XDG_STATE_HOME": str(home / "state")})
     yield shell
     shell.close()

@@ -19,16 +19,17 @@ h1 { font-size: 1.6rem; margin: 0 0 .25rem }
 h2 { margin: 2.5rem 0 .5rem; font-size: 1.15rem; text-transform: capitalize }
 p { margin: .4rem 0; color: var(--soft) } a { color: var(--get) }
 details { border-top: 1px solid var(--line) } details:last-of-type { border-bottom: 1px solid var(--line) }
-summary { display: flex; flex-wrap: wrap; gap: .3rem .8rem; padding: .55rem .2rem; cursor: pointer; list-style: none }
+summary { display: grid; grid-template-columns: 4.2rem 1fr; gap: 0 .8rem; padding: .5rem .2rem; cursor: pointer }
+summary:hover { background: var(--code) }
 summary:focus-visible { outline: 2px solid var(--get) }
-b { flex: 0 0 4.2rem; font: 600 .8rem/1.9 ui-monospace, monospace }
+b { font: 600 .8rem/1.9 ui-monospace, monospace; grid-row: span 2 }
 .get { color: var(--get) } .post { color: var(--post) } .put { color: var(--put) } .delete { color: var(--delete) }
 code, pre { font: .85rem/1.6 ui-monospace, monospace; overflow-wrap: anywhere }
-summary span { margin-left: auto; color: var(--soft) }
+summary code { color: var(--soft) }
 .in { padding: 0 .2rem 1rem 5.2rem } pre { background: var(--code); padding: .8rem; overflow: auto; border-radius: 6px }
 table { border-collapse: collapse; width: 100% } td, th { text-align: left; padding: .25rem .6rem .25rem 0;
   vertical-align: top; font-size: .9rem } th { color: var(--soft); font-weight: 500 }
-@media (max-width: 40rem) { .in { padding-left: .2rem } summary span { margin-left: 0; width: 100% } }
+@media (max-width: 40rem) { .in { padding-left: .2rem } }
 """
 
 
@@ -72,7 +73,7 @@ def _operation(document: dict[str, Any], path: str, method: str, operation: dict
     parts.append(f"<p>{' · '.join(statuses)}</p>")
     return (
         f'<details id="{operation["operationId"]}"><summary><b class="{method}">{method.upper()}</b>'
-        f"<code>{escape(path)}</code><span>{escape(operation['summary'])}</span></summary>"
+        f"<span>{escape(operation['summary'])}</span><code>{escape(path)}</code></summary>"
         f'<div class="in">{"".join(parts)}</div></details>'
     )
 

@@ -44,7 +44,7 @@ def document(endpoints: Sequence[Endpoint], version: str) -> dict[str, Any]:
         "info": {
             "title": "Helicon management API",
             "version": version,
-            "description": "Edit, publish and govern configuration. Errors are problem documents with a stable `code`.",
+            "description": "Edit, publish and govern configuration. Errors are problem documents with a stable code.",
         },
         "paths": paths,
         "components": {
@@ -127,7 +127,7 @@ def _responses(endpoint: Endpoint, refs: _Refs) -> dict[str, Any]:
         success["content"] = {"application/json": {"schema": refs[endpoint.output, "serialization"]}}
     responses = {str(endpoint.status.value): success}
     for also in endpoint.also:
-        responses[str(also.value)] = success
+        responses[str(also.value)] = {**success, "description": also.phrase}
     refused = {*_EVERYWHERE, *endpoint.refusals}
     if endpoint.right is not None:
         refused |= {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
