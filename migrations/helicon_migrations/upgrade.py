@@ -8,6 +8,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +44,11 @@ def migrate(url: str) -> list[str]:
     """
     parsed = parse(url)
     path = sqlite_path(parsed)
-    return _migrate_sqlite(parsed, path) if path is not None else asyncio.run(_migrate_postgres(parsed))
+    if path is not None:
+        return _migrate_sqlite(parsed, path)
+    # In a thread of its own: the caller's may have an event loop that runs already.
+    with ThreadPoolExecutor(1, thread_name_prefix="helicon-migrate") as thread:
+        return thread.submit(lambda: asyncio.run(_migrate_postgres(parsed))).result()
 
 
 def _upgrade(connection: Connection) -> list[str]:
