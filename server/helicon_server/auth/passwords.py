@@ -8,13 +8,15 @@ import secrets
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from helicon_server.domain.errors import InvalidInput
+from helicon_server.domain.errors import InvalidInput, TooManyRequests
 
 MINIMUM_LENGTH = 12  # characters
 MAXIMUM_LENGTH = 256
 
 _hasher = PasswordHasher()  # RFC 9106's low-memory profile: 64 MiB, 3 passes
 _one_at_a_time = asyncio.Semaphore(1)  # bounds memory and CPU however many sign in at once
+_MOST_WAITING = 32
+_waiting = 0
 _nobody = ""  # a hash to verify against when the user is unknown, so that the answer takes as long
 
 
@@ -37,9 +39,19 @@ def hash_password(password: str) -> str:
 
 
 async def verify_password(stored_hash: str | None, password: str) -> bool:
-    """Tells whether ``password`` belongs to ``stored_hash``; takes as long when there is none. Runs in a thread."""
-    async with _one_at_a_time:
-        return await asyncio.to_thread(_verify, stored_hash, password)
+    """Tells whether ``password`` belongs to ``stored_hash``; takes as long when there is none. Runs in a thread.
+
+    Raises TooManyRequests when too many wait already.
+    """
+    global _waiting
+    if _waiting >= _MOST_WAITING:
+        raise TooManyRequests("Too many people sign in at this moment.", details={"retry_after_s": 2})
+    _waiting += 1
+    try:
+        async with _one_at_a_time:
+            return await asyncio.to_thread(_verify, stored_hash, password)
+    finally:
+        _waiting -= 1
 
 
 def _verify(stored_hash: str | None, password: str) -> bool:

@@ -10,6 +10,7 @@ from helicon_server.domain.errors import TooManyRequests
 FREE_FAILURES = 5  # within the window, before any delay
 WINDOW_S = 900.0
 LONGEST_DELAY_S = 60.0
+_COUNTED = 1_000  # more failures change nothing
 _ENTRIES = 10_000  # the least recently failed is forgotten first
 
 
@@ -20,12 +21,12 @@ class Throttle:
         self._clock = clock  # monotonic seconds
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
-    def check(self, key: str) -> None:
-        """Raises TooManyRequests while the delay of ``key`` lasts."""
+    def check(self, key: str, *, free: int = FREE_FAILURES) -> None:
+        """Raises TooManyRequests while the delay of ``key`` lasts, which begins after ``free`` failures."""
         count, last = self._failures.get(key, (0, 0.0))
-        if count < FREE_FAILURES:
+        if count < free:
             return
-        delay = min(LONGEST_DELAY_S, 2.0 ** (count - FREE_FAILURES))
+        delay = min(LONGEST_DELAY_S, 2.0 ** min(count - free, 16))
         left = last + delay - self._clock()
         if left > 0:
             raise TooManyRequests(
@@ -38,7 +39,7 @@ class Throttle:
         """Records a failure."""
         now = self._clock()
         count, last = self._failures.pop(key, (0, now))
-        self._failures[key] = (1 if now - last > WINDOW_S else min(count + 1, 64), now)
+        self._failures[key] = (1 if now - last > WINDOW_S else min(count + 1, _COUNTED), now)
         while len(self._failures) > _ENTRIES:
             self._failures.popitem(last=False)
 

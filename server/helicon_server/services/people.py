@@ -1,22 +1,19 @@
-"""Users, tokens and sign-in."""
+"""Users and management tokens."""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from helicon_server.auth import passwords, tokens
-from helicon_server.domain.actors import ALL_RIGHTS, Actor, Right
-from helicon_server.domain.errors import InvalidInput, NotFound, Unauthenticated
+from helicon_server.domain.actors import ALL_RIGHTS, Right
+from helicon_server.domain.errors import InvalidInput, NotFound
 from helicon_server.domain.model import Token, User
 from helicon_server.domain.names import parse_cluster
 from helicon_server.storage.contract import ControlRead, ControlWrite
 
 from .context import Caller, audit
-
-SIGN_IN_LIFETIME = timedelta(hours=12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ async def create_token(
     if new.expires_at is not None and new.expires_at <= caller.now:
         raise InvalidInput("The token would be expired from the start.", code="expires_in_the_past")
     secret = secret or tokens.new_secret()
-    token = await tx.tokens.insert(_token(caller, _checked_name(new.name), secret, new.rights, new.expires_at))
+    token = await tx.tokens.insert(new_token(caller, _checked_name(new.name), secret, new.rights, new.expires_at))
     detail: dict[str, object] = {"token": token.name, "rights": sorted(token.rights)}
     await audit(tx.audit, caller, "token.create", detail=detail)
     return token, secret
@@ -88,26 +85,8 @@ async def list_users(tx: ControlRead, caller: Caller) -> Sequence[User]:
     return await tx.users.list()
 
 
-async def check_password(user: User | None, password: str) -> User:
-    """Returns the user when the password is right. Raises Unauthenticated ``sign_in_failed``, which does not tell
-    whether the user exists. Slow on purpose: call it outside a transaction."""
-    good = await passwords.verify_password(user.password_hash if user else None, password)
-    if user is None or not good:
-        raise Unauthenticated("User or password is wrong.", code="sign_in_failed")
-    return user
-
-
-async def sign_in(tx: ControlWrite, caller: Caller, user: User) -> tuple[Token, str]:
-    """Gives a person whose password was checked a token for some hours."""
-    secret = tokens.new_secret()
-    name = f"{user.name}@{secrets.token_hex(4)}"
-    token = await tx.tokens.insert(_token(caller, name, secret, user.rights, caller.now + SIGN_IN_LIFETIME))
-    signed_in = Caller(Actor(f"user:{user.name}", user.rights), caller.origin, caller.limits, caller.now)
-    await audit(tx.audit, signed_in, "user.sign_in", detail={"token": token.name})
-    return token, secret
-
-
-def _token(caller: Caller, name: str, secret: str, rights: frozenset[Right], expires_at: datetime | None) -> Token:
+def new_token(caller: Caller, name: str, secret: str, rights: frozenset[Right], expires_at: datetime | None) -> Token:
+    """A token to be stored, of which only the hash of ``secret`` is kept."""
     return Token(
         id=0,
         name=name,

@@ -9,9 +9,9 @@ from http import HTTPStatus
 from pydantic import Field
 
 from helicon_server.domain.actors import Right
-from helicon_server.domain.errors import Unauthenticated
 from helicon_server.domain.model import AuditEntry, Token
 from helicon_server.services import audit_log, people
+from helicon_server.services import sign_in as sign_in_service
 
 from .endpoint import Call, Endpoint, In, Out, PageQuery, Reply
 from .paging import cursor_of, id_of
@@ -81,22 +81,9 @@ class AuditPage(Out):
 
 
 async def sign_in(call: Call[SignIn]) -> Reply:
-    name, origin = call.input.user, call.caller.origin
-    throttled = (f"{origin.peer} {name.casefold()}", origin.peer)
-    for key in throttled:
-        call.throttle.check(key)
-    async with call.storage.control.read() as tx:
-        user = await tx.users.get(name)
-    try:
-        user = await people.check_password(user, call.input.password)
-    except Unauthenticated:
-        for key in throttled:
-            call.throttle.failed(key)
-        raise
-    for key in throttled:
-        call.throttle.succeeded(key)
-    async with call.storage.control.write() as tx:
-        token, secret = await people.sign_in(tx, call.caller, user)
+    token, secret = await sign_in_service.sign_in(
+        call.storage.control, call.throttle, call.caller, call.input.user, call.input.password
+    )
     return Reply(NewTokenOut(token=_token(token), secret=secret))
 
 
