@@ -11,8 +11,6 @@ from tests.support import ports
 from tests.support.postgres import PostgresServer, PostgresUnavailableError, start_postgres
 from tests.support.server import Servers
 
-pytest_plugins = ["tests.plugins.no_skips"]
-
 
 @pytest.fixture
 def free_port() -> int:
