@@ -135,7 +135,7 @@ def decode(identity: Identity, content: bytes) -> Copy | NoCopy:
     """Reads the bytes of a backup file and checks all that can be checked."""
     header, newline, rest = content.partition(b"\n")
     fields = header[:_HEADER_LIMIT].split(b" ")
-    if fields[0] == _MAGIC and len(fields) > 1 and fields[1] != _VERSION:
+    if newline and fields[0] == _MAGIC and len(fields) > 1 and fields[1] != _VERSION:
         return NoCopy("old_format", "the backup has another format version")
     if not newline or len(fields) != 4 or fields[0] != _MAGIC:
         return NoCopy("torn", "the backup has no complete header")

@@ -1,0 +1,46 @@
+"""Fixtures of the SDK's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from helicon import Client
+from tests.support.scripted_server import ScriptedServer, scripted_server
+
+
+class OpenClient(Protocol):
+    """Opens a client of app `shop` that is closed after the test."""
+
+    def __call__(self, meta: str, **settings: object) -> Client: ...
+
+
+@pytest.fixture
+def apollo() -> Iterator[ScriptedServer]:
+    """A scripted server that holds one release of `application`."""
+    with scripted_server() as server:
+        server.publish("application", {"http.timeout": "2500", "feature.cart": "true"})
+        yield server
+
+
+@pytest.fixture
+def open_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenClient]:
+    """Opens clients with a backup folder of the test's own, untouched by the machine's settings."""
+    from helicon._impl import settings
+
+    for name in (*settings.VARIABLES, *settings.APOLLO_NAMES.values()):
+        monkeypatch.delenv(name, raising=False)
+    opened: list[Client] = []
+
+    def open_one(meta: str, **given: object) -> Client:
+        options: dict[str, object] = {"app_id": "shop", "cache_dir": tmp_path / "state", **given}
+        client = Client(meta=meta, **options)  # type: ignore[arg-type]  # passed through as given
+        opened.append(client)
+        return client
+
+    yield open_one
+    for client in opened:
+        client.close()
