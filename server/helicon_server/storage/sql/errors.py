@@ -51,7 +51,7 @@ def conflict(constraint: str) -> Conflict:
     return Conflict(message, code=code)
 
 
-def translate(error: BaseException, dialect: Dialect) -> BaseException:
+def translate(error: Exception, dialect: Dialect) -> Exception:
     """Returns what to raise instead of an error of SQLAlchemy or of a driver; other errors come back as they are.
 
     Conflict for a violated uniqueness, Unavailable for a database that does not serve, RuntimeError without any value

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from sqlalchemy import Executable
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from helicon_server.domain.errors import HeliconError
+from helicon_server.domain.errors import HeliconError, Unavailable
 
 from .dialects import Dialect
 from .errors import translate
+from .uncancelled import to_the_end
 
 Parameters = Mapping[str, Any]
 Record = tuple[Any, ...]  # the columns of a row in the order of the statement
@@ -20,12 +22,13 @@ Record = tuple[Any, ...]  # the columns of a row in the order of the statement
 class Session:
     """One open transaction. After its first error nothing more can be done with it: every call raises that error."""
 
-    __slots__ = ("appended", "connection", "dialect", "failure")
+    __slots__ = ("appended", "broken", "connection", "dialect", "failure")
 
     def __init__(self, connection: AsyncConnection, dialect: Dialect) -> None:
         self.connection = connection
         self.dialect = dialect
-        self.failure: BaseException | None = None
+        self.failure: Exception | None = None
+        self.broken = False  # the connection is lost, or may be
         self.appended = False  # messages; the database calls ``on_messages`` after the commit
 
     async def rows(self, statement: Executable, parameters: Parameters | None = None) -> Sequence[Record]:
@@ -60,16 +63,18 @@ class Session:
     ) -> tuple[Sequence[Record], int]:
         if self.failure is not None:
             raise self.failure
-        failure: BaseException
+        failure: Exception
         try:
-            result = await self.connection.execute(statement, parameters)
+            result = await to_the_end(self.connection.execute(statement, parameters))
         except Exception as error:  # noqa: BLE001 - classified in one place; foreign errors come back unchanged
             failure = translate(error, self.dialect)
-        except BaseException as error:  # cancelled in the middle: the connection's state is unknown
-            self.failure = error
+        except asyncio.CancelledError:
+            # Should the block go on regardless: whether the statement took effect, nobody has seen.
+            self.failure = Unavailable("The request was given up.", details={"reason": "cancelled"})
             raise
         else:
             return (result.all(), -1) if result.returns_rows else ((), result.rowcount)
         # Outside the handler, so that a driver error whose text holds values is not kept as the context.
         self.failure = failure
+        self.broken = isinstance(failure, Unavailable)
         raise failure

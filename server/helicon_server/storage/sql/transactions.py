@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -14,6 +14,7 @@ from helicon_server.domain.errors import Unavailable
 from .dialects import Dialect
 from .errors import translate
 from .session import Session
+from .uncancelled import to_the_end
 
 Nouns = TypeVar("Nouns", covariant=True)
 
@@ -40,11 +41,27 @@ class Transaction(Generic[Nouns]):
         self._session: Session | None = None
 
     async def __aenter__(self) -> Nouns:
+        try:
+            await to_the_end(self._begin())
+        except asyncio.CancelledError:
+            if self._session is not None:  # it began, and nobody will leave it
+                await to_the_end(_let_go(self._session.connection, broken=False))
+            raise
+        assert self._session is not None
+        return self._nouns(self._session)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._session is not None
+        await to_the_end(self._finish(self._session, error))
+
+    async def _begin(self) -> None:
         connection: AsyncConnection | None = None
         try:
             connection = await self._engine.connect()
             await connection.begin()
-        except BaseException as error:
+        except Exception as error:
             if connection is not None:
                 await _let_go(connection, broken=True)
             raised = translate(error, self._dialect)
@@ -52,23 +69,15 @@ class Transaction(Generic[Nouns]):
                 raise
             raise raised from raised.__cause__
         self._session = Session(connection, self._dialect)
-        return self._nouns(self._session)
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._session is not None
-        await _to_the_end(self._finish(self._session, error))
 
     async def _finish(self, session: Session, error: BaseException | None) -> None:
         if error is not None or session.failure is not None or not self._commits:
             # A block that swallowed an error must not believe that it wrote: PostgreSQL answers COMMIT with ROLLBACK.
-            broken = session.failure is not None and not _usable(session.failure)
-            await _let_go(session.connection, broken=broken)
+            await _let_go(session.connection, broken=session.broken)
             if error is None and session.failure is not None:
                 raise session.failure
             return
-        failure: BaseException | None = None
+        failure: Exception | None = None
         try:
             await session.connection.commit()
         except Exception as raised:  # noqa: BLE001 - classified like every other one
@@ -81,11 +90,6 @@ class Transaction(Generic[Nouns]):
         await _let_go(session.connection, broken=False)
         if session.appended:
             self._on_messages()
-
-
-def _usable(failure: BaseException) -> bool:
-    """Tells whether the connection can be used on after this error: not when it is lost or in the middle of a word."""
-    return isinstance(failure, Exception) and not isinstance(failure, Unavailable)
 
 
 async def _let_go(connection: AsyncConnection, *, broken: bool) -> None:
@@ -107,23 +111,3 @@ async def _drop(connection: AsyncConnection) -> None:
         await connection.close()
     except Exception:  # noqa: BLE001, S110 - it is gone already
         pass
-
-
-async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
-    """Awaits ``work`` to its end even when the caller is cancelled meanwhile, then lets the cancellation through.
-
-    A commit that was sent cannot be taken back; leaving it in flight would lose its outcome and the connection.
-    Bounded by the timeouts of the driver.
-    """
-    task = asyncio.create_task(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        if not task.cancelled():
-            task.exception()  # looked at, so that asyncio does not report it as lost
-        raise cancelled
-    task.result()
