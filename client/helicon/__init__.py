@@ -6,8 +6,6 @@ that the `helicon` command does not pay for the SDK.
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from helicon._impl import version
 
 TYPE_CHECKING = False
@@ -55,6 +53,8 @@ def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'helicon' has no attribute {name!r}")
+    from importlib import import_module  # imported late: the command never needs it
+
     value = getattr(import_module(home), name)
     globals()[name] = value
     return value

@@ -73,5 +73,6 @@ class _Lookup:
 
 
 def _look_up(host: str, port: int, flags: int) -> Sequence[Place]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+    # As bytes, because text of a plain name would load the codec of international ones first.
+    found = socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM, flags=flags)
     return [(family, place) for family, _, _, _, place in found]
