@@ -8,6 +8,7 @@ database, no copy of a value. Whatever is unusual takes the longer way through `
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 import orjson
@@ -34,14 +35,18 @@ from helicon_server.delivery.requests import (
     Request,
     Route,
     Surface,
+    form_decoded,
     parse_path,
     parse_query,
+    parse_query_lazily,
 )
 from helicon_server.delivery.store import Content, Kept, ReleaseId, ReleaseStore, merged
 
 _READS: Final = ("GET", "HEAD")
 _HIT_LIMIT: Final = 100_000  # remembered paths; they are found again when dropped
 _NO_CONTENT: Final = Answer(404, (), b"")  # stands in the store for a document without its one entry
+_NO_PARAMETERS: Final[dict[str, str]] = {}
+_SHORT_MESSAGES: Final = 1024  # characters; only short ones are remembered, so that memory stays bounded
 _NOTHING: Final[Mapping[ReleaseId, Content]] = {}
 
 
@@ -86,24 +91,24 @@ class Decider:
     # --- the short way ----------------------------------------------------------------------------
 
     def _hit(self, hit: _Hit, path: bytes, query: bytes) -> Answer | None:
-        if query:
-            parameters = parse_query(query)
-            data_center = parameters.get("dataCenter")
-            if data_center and data_center != hit.cluster:
-                other = self._hits.get((path, data_center))
-                if other is None:
-                    return None
-                hit = other
-            if hit.version != hit.view.version:
-                return None
-            if hit.conditional:
-                messages = parameters.get("messages")
-                if messages and _newest_named(messages) > hit.view.follower.seen_id:
-                    return None
-                if parameters.get("releaseKey") == hit.release_key:
-                    return NOT_MODIFIED
-        elif hit.version != hit.view.version:
+        parameters = parse_query_lazily(query) if query else _NO_PARAMETERS
+        if parameters is None:
             return None
+        data_center = parameters.get("dataCenter")
+        if data_center and form_decoded(data_center) != hit.cluster:
+            other = self._hits.get((path, form_decoded(data_center)))
+            if other is None:
+                return None
+            hit = other
+        if hit.version != hit.view.version:
+            return None
+        if hit.conditional:
+            messages = parameters.get("messages")
+            if messages and _newest_named(messages) > hit.view.follower.seen_id:
+                return None
+            release_key = parameters.get("releaseKey")
+            if release_key and form_decoded(release_key) == hit.release_key:
+                return NOT_MODIFIED
         kept = hit.kept
         kept.used = True
         return kept.answer
@@ -288,8 +293,16 @@ def _messages(text: str) -> dict[str, int]:
     return {key: value for key, value in details.items() if type(value) is int}
 
 
-def _newest_named(text: str) -> int:
-    return max(_messages(text).values(), default=0)
+def _newest_named(encoded: str) -> int:
+    """The greatest id of an encoded ``messages`` value, 0 for none. After a release thousands of clients send one."""
+    return _remembered_newest(encoded) if len(encoded) <= _SHORT_MESSAGES else _read_newest(encoded)
+
+
+def _read_newest(encoded: str) -> int:
+    return max(_messages(form_decoded(encoded)).values(), default=0)
+
+
+_remembered_newest = lru_cache(maxsize=4096)(_read_newest)
 
 
 def _wanted_message(view: EnvironmentView, route: Route, data_center: str, text: str) -> int:

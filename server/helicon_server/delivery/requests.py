@@ -108,16 +108,33 @@ def parse_query(raw: bytes) -> dict[str, str]:
     parameters: dict[str, str] = {}
     for pair in raw.decode("latin-1").split("&"):
         name, separator, value = pair.partition("=")
-        if not separator:
-            continue
-        if "%" in value or "+" in value:
-            value = unquote_plus(value)
-        elif not value.isascii():
-            value = value.encode("latin-1").decode("utf-8", "replace")
-        if "%" in name or "+" in name:
-            name = unquote_plus(name)
-        parameters.setdefault(name, value)
+        if separator:
+            parameters.setdefault(form_decoded(name), form_decoded(value))
     return parameters
+
+
+def parse_query_lazily(raw: bytes) -> dict[str, str] | None:
+    """The same with values left encoded, for ``form_decoded`` to decode those that matter; None for encoded names.
+
+    Decoding is most of the cost of a hit, and most of what clients send is not needed for one.
+    """
+    parameters: dict[str, str] = {}
+    for pair in raw.decode("latin-1").split("&"):
+        name, separator, value = pair.partition("=")
+        if separator and name not in parameters:
+            if "%" in name or "+" in name:
+                return None
+            parameters[name] = value
+    return parameters
+
+
+def form_decoded(text: str) -> str:
+    """Decodes one name or value of a query that was read as Latin-1."""
+    if "%" in text or "+" in text:
+        if text.isascii():
+            return unquote_plus(text)
+        return unquote_plus(text.encode("latin-1").decode("utf-8", "replace"))
+    return text if text.isascii() else text.encode("latin-1").decode("utf-8", "replace")
 
 
 def _segments(raw: bytes) -> list[str]:

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helicon_server.delivery.requests import BadTargetError, Route, Surface, parse_path, parse_query
+from helicon_server.delivery.requests import (
+    BadTargetError,
+    Route,
+    Surface,
+    form_decoded,
+    parse_path,
+    parse_query,
+    parse_query_lazily,
+)
 
 
 @pytest.mark.parametrize(
@@ -98,9 +106,20 @@ def test_query__raw_utf_8__is_decoded() -> None:
     assert parse_query("a=中".encode()) == {"a": "中"}
 
 
-@given(st.binary(max_size=300))
-def test_query__any_bytes__never_raises(query: bytes) -> None:
-    parse_query(query)
+def test_query__raw_utf_8_beside_escapes__is_decoded() -> None:
+    assert parse_query("a=中+%41".encode()) == {"a": "中 A"}
+
+
+@given(st.one_of(st.binary(max_size=300), st.text("ab=&%41+中", max_size=60).map(str.encode)))
+def test_query__any_bytes__is_the_same_read_at_once_or_lazily(query: bytes) -> None:
+    """The short way and the long way must never see different parameters; and nothing raises."""
+    decoded = parse_query(query)
+    lazily = parse_query_lazily(query)
+    if lazily is not None:
+        seen: dict[str, str] = {}
+        for name, value in lazily.items():
+            seen.setdefault(form_decoded(name), form_decoded(value))
+        assert seen == decoded
 
 
 @given(st.binary(max_size=300))

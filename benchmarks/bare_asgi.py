@@ -1,0 +1,39 @@
+"""The ceiling to compare with: an ASGI application that answers fixed bytes, on uvicorn as Helicon runs it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+Message = dict[str, Any]
+
+
+class FixedAnswer:
+    """Answers every request with the same bytes."""
+
+    def __init__(self, body: bytes, content_type: bytes) -> None:
+        self._body = body
+        self._headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
+
+    async def __call__(self, scope: Message, receive: object, send: Callable[[Message], Awaitable[None]]) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self._headers})
+        await send({"type": "http.response.body", "body": self._body})
+
+
+if __name__ == "__main__":
+    uvicorn.run(
+        FixedAnswer(Path(sys.argv[2]).read_bytes(), b"application/json;charset=UTF-8"),
+        host="127.0.0.1",
+        port=int(sys.argv[1]),
+        http="httptools",
+        loop="uvloop",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+    )
