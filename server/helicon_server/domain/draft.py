@@ -119,7 +119,10 @@ def check_item(format_: Format, key: str, value: str, type_: ItemType, value_lim
 
 
 def plan_text(checked: CheckedText, stored: Sequence[Item], stamp: Stamp, value_limit: int) -> ItemPlan:
-    """Plans the writes that make the draft read a text. Raises LimitExceeded for a value that is too long."""
+    """Plans the writes that make the draft read a text.
+
+    Raises LimitExceeded for a value that is too long, and InvalidInput for one that its item's type does not take.
+    """
     if checked.format is not Format.PROPERTIES:
         wanted = [_fresh(0, CONTENT_KEY, checked.text, None, stamp)] if checked.text or stored else []
         return _plan(wanted, stored, stamp)
@@ -131,17 +134,37 @@ def plan_text(checked: CheckedText, stored: Sequence[Item], stamp: Stamp, value_
         check_length(line.key, line.value, value_limit)
         canonical = properties.entry(line.key, line.value) + "\n"
         wanted.append(_fresh(position, line.key, line.value, None if line.raw == canonical else line.raw, stamp))
-    return _plan(wanted, stored, stamp)
+    plan = _plan(wanted, stored, stamp)
+    for item in plan.update:
+        if item.key in plan.keys:
+            _check_type(item.key or "", item.value, item.type)
+    return plan
 
 
 def appended(last: Item | None, item: Item) -> tuple[Item, Item | None]:
-    """Places ``item`` behind ``last``; the second result is ``last`` with the line terminator that it lacked."""
+    """Places ``item`` behind ``last``; the second result is ``last`` where its text must change for that.
+
+    A last line may lack its terminator, or end in a backslash that would swallow the line behind it.
+    """
     if last is None:
         return replace(item, position=0), None
     placed = replace(item, position=last.position + 1)
-    if last.raw is not None and not last.raw.endswith(("\n", "\r")):
-        return placed, replace(last, raw=last.raw + "\n")
-    return placed, None
+    if last.raw is None:
+        return placed, None
+    ended = last.raw if last.raw.endswith(("\n", "\r")) else last.raw + "\n"
+    if last.key is not None and len(properties.parse(ended + "next")) == 1:
+        return placed, replace(last, raw=None)
+    return placed, None if ended == last.raw else replace(last, raw=ended)
+
+
+def closed(last: Item) -> Item | None:
+    """``last`` with the text that it needs to stand last in a draft; None when it has it.
+
+    A lone backslash is no entry while another line follows, and one with an empty key at the end of the text.
+    """
+    if last.key is None and any(line.key is not None for line in properties.parse(last.raw or "")):
+        return replace(last, raw="\n")
+    return None
 
 
 def new_item(key: str, value: str, type_: ItemType, comment: str, stamp: Stamp) -> Item:

@@ -18,7 +18,7 @@ NAME_LENGTH_LIMIT = 128
 ENVIRONMENT_LENGTH_LIMIT = 32
 
 _NAME = re.compile(r"[0-9a-zA-Z_-]+[0-9a-zA-Z_.-]*")
-_ENVIRONMENT = re.compile(r"[0-9A-Z][0-9A-Z_-]*")
+_ENVIRONMENT = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]*")
 
 # `/configfiles/json/...` and `/configfiles/raw/...` would be ambiguous (protocol, section 6.2).
 _RESERVED_APP_IDS = frozenset({"json", "raw", NO_APP_ID_PLACEHOLDER.casefold()})
@@ -84,14 +84,13 @@ def parse_cluster(text: str) -> str:
 
 def parse_environment(text: str) -> str:
     """Returns the name in upper case when it may name an environment; raises InvalidName otherwise."""
-    name = text.upper()
-    if len(name) > ENVIRONMENT_LENGTH_LIMIT or not _ENVIRONMENT.fullmatch(name):
+    if len(text) > ENVIRONMENT_LENGTH_LIMIT or not _ENVIRONMENT.fullmatch(text):
         raise InvalidName(
-            f"The environment {text!r} must be 1 to {ENVIRONMENT_LENGTH_LIMIT} letters, digits, '_' or '-', "
+            f"The name of an environment must be 1 to {ENVIRONMENT_LENGTH_LIMIT} letters, digits, '_' or '-', "
             "and begin with a letter or digit.",
             code="invalid_environment",
         )
-    return name
+    return text.upper()  # of ASCII letters only, so that no other spelling leads here
 
 
 def parse_namespace(text: str) -> str:

@@ -6,13 +6,13 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 
 def new_release_key(at: datetime) -> str:
     """A fresh release key: 14-digit UTC time, '-', 16 hex digits (protocol, section 2). Every release has its own,
     rollbacks included, because many clients drop a copy whose key they hold already."""
-    return f"{at:%Y%m%d%H%M%S}-{secrets.token_hex(8)}"
+    return f"{at.astimezone(UTC):%Y%m%d%H%M%S}-{secrets.token_hex(8)}"
 
 
 def content_sha256(configurations: Mapping[str, str]) -> str:

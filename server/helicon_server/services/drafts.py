@@ -16,6 +16,7 @@ from helicon_server.domain.draft import (
     changed_item,
     check_item,
     check_text,
+    closed,
     new_item,
     plan_text,
     to_text,
@@ -147,6 +148,9 @@ async def delete_item(tx: ConfigWrite, caller: Caller, ref: NamespaceRef, key: s
         raise _no_item(key)
     stamp = _next(namespace, caller)
     await tx.items.delete([present.id])
+    last = await tx.items.last(namespace.id)
+    if last is not None and (mended := closed(last)) is not None:
+        await tx.items.update([mended])
     return await _touched(tx, caller, namespace, stamp, "item.delete", {key: ChangeKind.DELETED})
 
 
