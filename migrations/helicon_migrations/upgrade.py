@@ -143,15 +143,18 @@ async def _migrate_postgres(url: URL) -> list[str]:
         connect_args={"timeout": CONNECT_TIMEOUT_S, "server_settings": settings},
     )
     try:
-        async with engine.connect() as connection:
+        try:
+            connection = await engine.connect()
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError) as error:
+            raise unreachable(url, getattr(error, "orig", None) or error) from error
+        async with connection:
             # Held by the session, over the transactions of all revisions, and given free with the connection.
             await connection.execute(text(f"SELECT pg_advisory_lock{_RUNNER_LOCK}"))
             await connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT_S}s'"))
             await connection.commit()
             return await connection.run_sync(_upgrade)
-    except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError) as error:
-        raise unreachable(url, error) from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError) as error:
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError) as error:
         raise MigrationFailed(f"{described(url)}: {getattr(error, 'orig', None) or error}") from error
     finally:
         await engine.dispose()
+        await asyncio.sleep(0)  # asyncpg closes a refused connection with the loop's next turn, and the loop ends here
