@@ -93,5 +93,6 @@ async def _of_postgres(url: URL) -> str | None:
         finally:
             await connection.close(timeout=CONNECT_TIMEOUT_S)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        await asyncio.sleep(0)  # asyncpg closes a refused connection with the loop's next turn; the loop may end here
         raise unreachable(url, error) from error
     return None if found is None else str(found)

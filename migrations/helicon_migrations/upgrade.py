@@ -9,7 +9,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -147,7 +147,7 @@ async def _migrate_postgres(url: URL) -> list[str]:
             connection = await engine.connect()
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError) as error:
             raise unreachable(url, getattr(error, "orig", None) or error) from error
-        async with connection:
+        async with aclosing(connection):
             # Held by the session, over the transactions of all revisions, and given free with the connection.
             await connection.execute(text(f"SELECT pg_advisory_lock{_RUNNER_LOCK}"))
             await connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT_S}s'"))
