@@ -46,12 +46,9 @@ def _environments(value: object) -> object:
     return [_environment(entry) if isinstance(entry, str) else entry for entry in entries]
 
 
-def _environment(entry: str) -> dict[str, str]:
+def _environment(entry: str) -> dict[str, object]:
     name, has_url, url = entry.partition("=")
-    try:
-        parsed = {"name": parse_environment(name.strip())}
-    except HeliconError as error:
-        raise ValueError(error.message) from error
+    parsed = {"name": _environment_name(name.strip())}
     if has_url:
         parsed["database_url"] = _database_url(url.strip())
     return parsed
@@ -64,7 +61,30 @@ def _database_url(value: str) -> str:
 
 
 def _secret_database_url(value: object) -> object:
-    return _database_url(value) if isinstance(value, str) and value else value
+    return _database_url(value) if isinstance(value, str) else value
+
+
+def _environment_name(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return parse_environment(value)
+    except HeliconError as error:
+        raise ValueError(error.message) from error
+
+
+def _secret_password(value: object) -> object:
+    """Refuses what nobody could type: a secret file often ends in a line feed that its author does not know of."""
+    if isinstance(value, str) and not value.isprintable():
+        raise ValueError("holds a line end or a control character; a file may end in one")
+    return value
+
+
+def _secret_token(value: object) -> object:
+    """Refuses what no Authorization header could carry."""
+    if isinstance(value, str) and not (value.isascii() and value.isprintable() and " " not in value):
+        raise ValueError("may hold visible ASCII characters only, no blank and no line end; a file may end in one")
+    return value
 
 
 class Settings(BaseModel):
@@ -72,7 +92,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    host: str = Field("127.0.0.1", description="Address to listen on.")
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     data_dir: Path = Field(
         Path("data"), description="Folder of the embedded database and of what a node keeps on disk."
@@ -89,7 +109,9 @@ class Settings(BaseModel):
         tuple(EnvironmentSetting(name=name) for name in ("DEV", "FAT", "UAT", "PRO")),
         description="Comma list made at first start; NAME=URL gives an environment its own database.",
     )
-    default_environment: str | None = Field(None, description="The one served without prefix; default: the first.")
+    default_environment: Annotated[str | None, BeforeValidator(_environment_name)] = Field(
+        None, description="The one served without prefix; default: the first."
+    )
     public_url: str | None = Field(
         None, pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$", description="What discovery tells clients."
     )
@@ -100,10 +122,13 @@ class Settings(BaseModel):
         256, ge=1, le=65_536, description="Mebibytes of released content kept in memory per worker."
     )
     drain_s: int = Field(10, ge=0, le=300, description="Seconds a stopping node gives requests under way.")
-    bootstrap_password: SecretStr | None = Field(
-        None, description="Password of user admin, used only when the database holds no user."
+    bootstrap_password: Annotated[SecretStr | None, BeforeValidator(_secret_password)] = Field(
+        None,
+        min_length=12,
+        max_length=256,
+        description="Password of user admin, used only when the database holds no user.",
     )
-    bootstrap_token: SecretStr | None = Field(
+    bootstrap_token: Annotated[SecretStr | None, BeforeValidator(_secret_token)] = Field(
         None, description="Management token with all rights, created only when the database holds no token."
     )
     log_format: Literal["json", "text"] = Field("json", description="One JSON object a line, or text for people.")
@@ -134,7 +159,7 @@ class Settings(BaseModel):
     @property
     def unprefixed_environment(self) -> str:
         """The environment that is served without prefix."""
-        return (self.default_environment or self.environments[0].name).upper()
+        return self.default_environment or self.environments[0].name
 
     @property
     def body_limit(self) -> int:

@@ -60,6 +60,6 @@ def _verify(stored_hash: str | None, password: str) -> bool:
         _nobody = _hasher.hash(new_password())
     try:
         _hasher.verify(stored_hash or _nobody, password)
-    except (VerificationError, InvalidHashError):
+    except (VerificationError, InvalidHashError, UnicodeEncodeError):  # half a surrogate pair is in no password
         return False
     return stored_hash is not None
