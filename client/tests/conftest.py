@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
 from helicon import Client
+from tests.support.clients import OpenClient
 from tests.support.scripted_server import ScriptedServer, scripted_server
-
-
-class OpenClient(Protocol):
-    """Opens a client of app `shop` that is closed after the test."""
-
-    def __call__(self, meta: str, **settings: object) -> Client: ...
 
 
 @pytest.fixture

@@ -52,8 +52,8 @@ class Connection:
         A readable descriptor does not prove it: TLS sends tickets and key updates of its own.
         """
         if self._early is None:
-            self._socket.settimeout(0)
             try:
+                self._socket.settimeout(0)
                 self._early = self._socket.recv(_EARLY_BYTES)
             except BlockingIOError:
                 return False

@@ -54,7 +54,8 @@ class RequestError(HeliconError):
     """One exchange with the servers did not bring what it was for.
 
     Codes of `UnavailableError`: `dns_failed`, `connect_failed`, `tls_failed`, `timeout`, `connection_lost`,
-    `bad_http`, `too_large`, `redirect`, `server_error`, `overloaded`, `bad_answer`, `behind`.
+    `bad_http`, `too_large`, `redirect`, `server_error`, `overloaded`, `bad_answer`, `behind`,
+    `internal`.
     Codes of the others: `denied`, `not_released`, `refused`.
     """
 

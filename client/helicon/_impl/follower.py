@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from helicon._impl import backoff
 from helicon._impl.errors import DeniedError, NotReleasedError, RequestError, UnavailableError
+from helicon._impl.listeners import place_of
 from helicon._impl.transport import POLL_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, Poll, Transport
 from helicon._impl.waker import Waker
 from helicon.status import Connection
@@ -89,6 +90,10 @@ class Follower:
                     self._round()
                 except RequestError as error:
                     self._rest(error)
+                except Exception as error:  # noqa: BLE001 - a fault of ours must not end following for good
+                    # Without its text, which may repeat a value.
+                    LOG.error("internal_error error=%s at=%s", type(error).__name__, place_of(error))  # noqa: TRY400
+                    self._rest(UnavailableError("internal", f"{type(error).__name__} in the client"))
         finally:
             self._waker.close()
             self._transport.close()
@@ -101,6 +106,7 @@ class Follower:
         self._look_at([state for state in self._states.values() if not state.asked])
         if not any(state.asked for state in self._states.values()):
             raise self.last_error or UnavailableError("bad_answer", "no server gave a usable answer")
+        self._prove_return()
         poll = self._begin_poll()
         try:
             news = self._wait(poll)
@@ -110,6 +116,20 @@ class Follower:
         if news is not None:
             self._worked(poll.server)
             self._follow_up(news, poll.server)
+
+    def _prove_return(self) -> None:
+        """After an outage, asks something that is answered at once: a poll may be held for a minute.
+
+        The failures stay counted until a poll is answered, so that servers, or a proxy, that fail polls alone
+        are not asked ever faster.
+        """
+        if self.connection is Connection.CONNECTED or not self.failures:
+            return
+        failures = self.failures
+        try:
+            self._look_at(list(self._states.values()))
+        finally:
+            self.failures = failures
 
     def _begin_poll(self) -> Poll:
         marks = {state.name: state.progress.seen for state in self._states.values()}

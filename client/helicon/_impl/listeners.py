@@ -137,12 +137,13 @@ class Dispatcher:
                 "listener_failed listener=%s error=%s at=%s namespace=%s",
                 getattr(listener.function, "__qualname__", type(listener.function).__name__),
                 type(error).__name__,
-                _place(error),
+                place_of(error),
                 event.namespace,
             )
 
 
-def _place(error: BaseException) -> str:
+def place_of(error: BaseException) -> str:
+    """Names the file and line where an error was raised."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

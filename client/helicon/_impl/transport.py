@@ -300,6 +300,7 @@ class Poll:
         self._transport = transport
         self._connection = connection
         self._since = time.monotonic()
+        self._kept = False
         self.server = connection.address
 
     def fileno(self) -> int:
@@ -326,14 +327,16 @@ class Poll:
             self._transport.servers.failed(self.server, time.monotonic())
             raise
         if answer.reusable:
+            self._kept = True
             self._transport.keep(self._connection)
         else:
             self.abandon()
         return self._read(answer)
 
     def abandon(self) -> None:
-        """Gives the poll up; the server notices by the closed connection."""
-        self._connection.close()
+        """Gives the poll up; the server notices by the closed connection. Does nothing after an answer."""
+        if not self._kept:
+            self._connection.close()
 
     def _read(self, answer: Answer) -> tuple[Notification, ...]:
         servers = self._transport.servers

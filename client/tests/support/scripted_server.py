@@ -6,6 +6,7 @@ One thread a connection, plain sockets, so that every byte and every silence can
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import socket
 import struct
@@ -14,6 +15,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, unquote, urlsplit
+
+NUMBERS = itertools.count(101)
+"""Notification ids: never twice, also when a test starts a second server in place of the first."""
 
 Reply = bytes | Callable[[socket.socket], None]
 
@@ -120,7 +124,6 @@ class ScriptedServer:
         self._changed = threading.Condition()
         self._releases: dict[str, Release] = {}
         self._before: dict[str, Release] = {}
-        self._next_id = 100
         self._connections: set[socket.socket] = set()
         self._stopping = False
         self._listener = socket.create_server(("127.0.0.1", self.port), backlog=256)
@@ -136,8 +139,7 @@ class ScriptedServer:
     def publish(self, namespace: str, configurations: dict[str, str], *, key: str | None = None) -> Release:
         """Makes a release and wakes the polls."""
         with self._changed:
-            self._next_id += 1
-            number = self._next_id
+            number = next(NUMBERS)
             release = Release(dict(configurations), key or f"20250101{number:06d}-{number:016x}", number)
             if namespace in self._releases:
                 self._before[namespace] = self._releases[namespace]
@@ -148,8 +150,7 @@ class ScriptedServer:
     def notify_again(self, namespace: str) -> None:
         """Sends a notice without a new release, as a change of gray rules does."""
         with self._changed:
-            self._next_id += 1
-            self._releases[namespace].notification_id = self._next_id
+            self._releases[namespace].notification_id = next(NUMBERS)
             self._changed.notify_all()
 
     def forget(self, namespace: str) -> None:
