@@ -1,7 +1,7 @@
 """`/configs` hits: requests a second of a real server with one worker, against a bare ASGI app on the same uvicorn.
 
-Run with ``python -m benchmarks.configs_hit``. Both servers run at once, each in a process of its own; the load comes from a
-third one and goes to one server at a time, in interleaved rounds. The figure is the ratio of the medians.
+Run with ``python -m benchmarks.configs_hit``. Both servers run at once, each in a process of its own; the load comes
+from a third one and goes to one server at a time, in interleaved rounds. The figure is the ratio of the medians.
 """
 
 from __future__ import annotations

@@ -90,9 +90,10 @@ class FlakyDatabase:
 class World:
     """Writes what the management plane would write, with as little ceremony as a test wants."""
 
-    def __init__(self, name: str = "main") -> None:
+    def __init__(self, name: str = "main", database: ConfigDatabase | None = None) -> None:
+        """Works on a database in memory unless another one is given."""
         self.bus = ManualBus()
-        self.database = FlakyDatabase(MemoryDatabase(name=name, on_messages=self.bus.hint))
+        self.database = FlakyDatabase(database or MemoryDatabase(name=name, on_messages=self.bus.hint))
         self._numbers = itertools.count(1)
 
     def plane(self, options: DeliveryOptions = QUICK, default: str = "DEV") -> DeliveryPlane:
