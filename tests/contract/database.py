@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
 from helicon_server.storage.contract import ConfigRead, ConfigWrite, ControlRead, ControlWrite
 
@@ -37,10 +41,17 @@ class Opened:
         self.hints.append(1)
 
 
-async def outcome(work: Callable[[], Awaitable[object]]) -> BaseException | None:
+async def run_sql(url: str, statement: str) -> None:
+    """Runs one statement past the storage, as another program or an operator would."""
+    engine = create_async_engine(url, poolclass=NullPool)
+    async with engine.begin() as connection:
+        await connection.execute(text(statement))
+
+
+async def outcome(work: Awaitable[object]) -> BaseException | None:
     """Runs ``work`` and returns what it raised, for tests that compare several."""
     try:
-        await work()
+        await work
     except Exception as error:  # noqa: BLE001 - handed to the test, which looks at it
         return error
     return None

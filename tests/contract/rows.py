@@ -14,6 +14,7 @@ from helicon_server.domain.model import (
     AuditEntry,
     Cluster,
     Environment,
+    IdempotentAnswer,
     Item,
     ItemType,
     MessageKind,
@@ -105,3 +106,7 @@ async def published(tx: Write, ref: NamespaceRef = REF, content: Mapping[str, st
     live = replace(made, release_id=stored.head.id, released_revision=1, message_id=message_id)
     await tx.namespaces.touch(live)
     return live
+
+
+def answer(release_id: int) -> IdempotentAnswer:
+    return IdempotentAnswer("sha", {"release_id": release_id})
