@@ -301,7 +301,7 @@ def test_identity__settings__cover_everything_that_selects_values() -> None:
     base = {"meta": "http://b:2,http://a:1", "app_id": "shop", "environ": {}}
 
     def identity(**changes: object) -> Identity:
-        return identity_of(read_settings(**{**base, **changes}), "application")  # type: ignore[arg-type]
+        return identity_of(read_settings(**{**base, **changes}), "application")  # type: ignore[arg-type]  # a table of arguments
 
     assert identity() == identity(meta=["http://a:1", "http://b:2/"])
     others = [

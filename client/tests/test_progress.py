@@ -38,7 +38,7 @@ def test_progress__unchanged_from_another_server__does_not_advance() -> None:
 def test_progress__doubtful_answer__is_looked_at_again_before_it_counts(server: object, changed: bool) -> None:
     progress = Progress(0.0)
     progress.noticed(notice(7), A)
-    assert progress.answered(server, changed=changed, now=0.0, unit=0.0)  # type: ignore[arg-type]
+    assert progress.answered(server, changed=changed, now=0.0, unit=0.0)  # type: ignore[arg-type]  # a table of answers
     assert (progress.seen, progress.confirmed, progress.in_doubt) == (7, -1, True)
     waits = []
     while progress.in_doubt:

@@ -358,7 +358,7 @@ class TestPush:
         reads = world.database.reads
         for _ in range(3):
             world.bus.hint()
-            await wait_until_async(lambda: world.database.reads > reads, 5, "look at the table")  # noqa: B023
+            await wait_until_async(lambda: world.database.reads > reads, 5, "look at the table")  # noqa: B023 - awaited here
             reads = world.database.reads
 
         assert held.answer is None
