@@ -48,16 +48,18 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    """Loads a public name on first use (PEP 562)."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'helicon' has no attribute {name!r}")
-    from importlib import import_module  # imported late: the command never needs it
+if not TYPE_CHECKING:  # else a type checker would believe in any name
 
-    value = getattr(import_module(home), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        """Loads a public name on first use (PEP 562)."""
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module 'helicon' has no attribute {name!r}")
+        from importlib import import_module  # imported late: the command never needs it
+
+        value = getattr(import_module(home), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -147,7 +147,7 @@ class Client:
         self._follower.close(deadline)
         self._core.dispatcher.close(deadline)
 
-    def restart_in_child(self) -> None:
+    def _restart_in_child(self) -> None:
         """Begins anew in a forked child. Called by the interpreter, not by programs."""
         self._adding = threading.Lock()
         self._core.renew()

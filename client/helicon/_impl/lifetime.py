@@ -15,7 +15,7 @@ class Lived(Protocol):
     """What is registered here."""
 
     def close(self, timeout: float) -> None: ...
-    def restart_in_child(self) -> None: ...
+    def _restart_in_child(self) -> None: ...
 
 
 _living: weakref.WeakSet[Lived] = weakref.WeakSet()
@@ -39,7 +39,7 @@ def forget(client: Lived) -> None:
 
 def _restart_all() -> None:
     for client in tuple(_living):
-        client.restart_in_child()
+        client._restart_in_child()
 
 
 def _close_all() -> None:

@@ -1,0 +1,183 @@
+"""Binding a namespace to a class of the program's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import Enum
+
+import pydantic
+import pytest
+
+from helicon import BindError
+from helicon._impl.fields import build
+from tests.support.clients import OpenClient
+from tests.support.scripted_server import ScriptedServer
+from tests.support.waiting import eventually
+
+
+class Mode(Enum):
+    FAST = "fast"
+    SAFE = "safe"
+
+
+@dataclass(frozen=True)
+class Pool:
+    size: int = 5
+    wait: timedelta = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class Settings:
+    http_timeout: int
+    feature_cart: bool = False
+    hosts: list[str] = field(default_factory=list)
+    mode: Mode = Mode.SAFE
+    note: str | None = None
+    renamed: str = field(default="", metadata={"key": "a.very-special_Key"})
+    pool: Pool = field(default_factory=Pool)
+
+
+class PoolModel(pydantic.BaseModel):
+    size: int = 5
+
+
+class Model(pydantic.BaseModel):
+    http_timeout: pydantic.PositiveInt
+    hosts: list[str] = []
+    wait: timedelta = timedelta(seconds=1)
+    special: str = pydantic.Field(default="", alias="a.key")
+    pool: PoolModel = PoolModel()
+
+
+@pytest.mark.parametrize("key", ["http_timeout", "http.timeout", "http-timeout", "httpTimeout", "HTTP.TIMEOUT"])
+def test_build__spellings_of_a_key__fill_the_field(key: str) -> None:
+    assert build(Settings, {key: "3"}, "").http_timeout == 3
+    assert build(Model, {key: "3"}, "").http_timeout == 3
+
+
+def test_build__all_fields__are_converted() -> None:
+    built = build(
+        Settings,
+        {
+            "shop.http.timeout": "3",
+            "shop.feature.cart": "yes",
+            "shop.hosts": "a, b",
+            "shop.mode": "fast",
+            "shop.note": "n",
+            "shop.a.very-special_Key": "k",
+            "shop.pool.size": "7",
+            "shop.pool.wait": "250ms",
+        },
+        "shop.",
+    )
+    pool = Pool(7, timedelta(milliseconds=250))
+    assert built == Settings(3, True, ["a", "b"], Mode.FAST, "n", "k", pool)
+
+
+def test_build__model__is_converted_by_pydantic() -> None:
+    values = {"http.timeout": "3", "hosts": "a,b", "wait": "250ms", "a.key": "k", "pool.size": "7"}
+    built = build(Model, values, "")
+    assert built.model_dump() == {
+        "http_timeout": 3,
+        "hosts": ["a", "b"],
+        "wait": timedelta(milliseconds=250),
+        "special": "k",
+        "pool": {"size": 7},
+    }
+
+
+@pytest.mark.parametrize("target", [Settings, Model])
+@pytest.mark.parametrize(
+    ("values", "code", "shown"),
+    [
+        ({}, "missing_key", "http.timeout"),
+        ({"http.timeout": "s3cret"}, "invalid_value", "http"),
+        ({"http.timeout": "3", "pool.size": "s3cret"}, "invalid_value", "size"),
+    ],
+)
+def test_build__what_does_not_fit__is_an_error_with_the_key_and_no_value(
+    target: type, values: dict[str, str], code: str, shown: str
+) -> None:
+    with pytest.raises(BindError) as caught:
+        build(target, values, "")
+    assert caught.value.code == code
+    assert shown in caught.value.message
+    assert "s3cret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
+
+
+def test_build__class_that_refuses__is_an_error_without_its_text() -> None:
+    @dataclass
+    class Picky:
+        a: str
+
+        def __post_init__(self) -> None:
+            raise ValueError(f"cannot use {self.a}")
+
+    with pytest.raises(BindError) as caught:
+        build(Picky, {"a": "s3cret"}, "")
+    assert "Picky" in caught.value.message
+    assert "s3cret" not in caught.value.message
+
+
+def test_build__two_keys_alike__neither_is_guessed() -> None:
+    @dataclass
+    class One:
+        http_read_timeout: int = 1
+
+    values = {"httpRead.timeout": "2", "http.readTimeout": "3"}
+    assert build(One, values, "").http_read_timeout == 1
+
+
+def test_bind__new_release__is_seen_at_once(apollo: ScriptedServer, open_client: OpenClient) -> None:
+    client = open_client(apollo.url)
+    settings = client.namespace().bind(Settings)
+    assert settings.http_timeout == 2500
+    assert settings.feature_cart is True
+    assert isinstance(settings, Settings)
+    assert settings == Settings(2500, True)
+    apollo.publish("application", {"http.timeout": "9"})
+    eventually(lambda: settings.http_timeout == 9, "the new value")
+    assert settings.feature_cart is False
+
+
+def test_bind__release_that_does_not_fit__keeps_the_earlier_values_and_says_so(
+    apollo: ScriptedServer, open_client: OpenClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = open_client(apollo.url)
+    settings = client.namespace().bind(Model)
+    for bad in ({"http.timeout": "s3cret"}, {"http.timeout": "-5"}, {}):
+        release = apollo.publish("application", bad)
+        eventually(
+            lambda release=release: client.namespace().snapshot().release_key == release.release_key,  # type: ignore[misc]
+            "the release",
+        )
+        assert settings.http_timeout == 2500
+        assert settings.http_timeout == 2500
+    assert client.status().bad_bindings == 3
+    messages = [record.getMessage() for record in caplog.records if "bad_binding" in record.getMessage()]
+    assert len(messages) == 3
+    assert not any("s3cret" in message or "-5" in message for message in messages)
+    apollo.publish("application", {"http.timeout": "7"})
+    eventually(lambda: settings.http_timeout == 7, "the release that fits")
+
+
+def test_bind__object__is_read_only_and_shows_no_value(apollo: ScriptedServer, open_client: OpenClient) -> None:
+    settings = open_client(apollo.url).namespace().bind(Settings)
+    with pytest.raises(AttributeError):
+        settings.http_timeout = 1  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        del settings.http_timeout
+    with pytest.raises(AttributeError):
+        settings.nothing  # type: ignore[attr-defined]  # noqa: B018
+    assert "2500" not in repr(settings)
+    assert "http_timeout" in dir(settings)
+
+
+@pytest.mark.parametrize("target", [int, "x", dict, object])
+def test_bind__other_class__is_refused(apollo: ScriptedServer, open_client: OpenClient, target: object) -> None:
+    with pytest.raises(BindError) as caught:
+        open_client(apollo.url).namespace().bind(target)  # type: ignore[arg-type]
+    assert caught.value.code == "unsupported_class"
