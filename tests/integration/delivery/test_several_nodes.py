@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from helicon_migrations import migrate
 
+from helicon_migrations import migrate
 from helicon_server.bus.postgres import PostgresBus
 from helicon_server.delivery.options import DeliveryOptions
 from helicon_server.delivery.plane import DeliveryPlane
+from helicon_server.domain.errors import Unavailable
 from helicon_server.storage.sql import SqlDatabase, open_database
 from tests.support.postgres import PostgresServer, start_postgres
 from tests.support.wait import wait_until_async
@@ -130,7 +131,7 @@ async def test_connections_cut__on_both__releases_arrive_nevertheless(schema: st
                 try:
                     await one.world.publish("shop", "application", {"a": "1"})
                     break
-                except Exception:  # the pool finds its connections dead, once each
+                except Unavailable:  # the pool finds its connections dead, once each
                     await asyncio.sleep(0.05)
 
         assert (await answered(held))[0]["namespaceName"] == "application"

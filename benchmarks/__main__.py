@@ -1,0 +1,36 @@
+"""Runs every benchmark, one after the other: ``python -m benchmarks [--quick] [NAME ...]``."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+
+# Module -> arguments of a full and of a quick run.
+_BENCHMARKS: dict[str, tuple[list[str], list[str]]] = {
+    "configs_hit": ([], ["--quick"]),
+    "publish_fanout": ([], ["--quick"]),
+    "server_start": ([], ["--quick"]),
+    "helicon_run": ([], ["--rounds", "10"]),
+}
+
+
+def main() -> int:
+    """Runs the named benchmarks, or all; fails when one could not run or missed its mark."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
+    parser.add_argument("names", nargs="*", choices=[[], *_BENCHMARKS], metavar="NAME", help=", ".join(_BENCHMARKS))
+    arguments = parser.parse_args()
+    failed = []
+    for name in arguments.names or _BENCHMARKS:
+        print(f"== {name}", flush=True)
+        flags = _BENCHMARKS[name][1 if arguments.quick else 0]
+        if subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *flags], check=False).returncode != 0:
+            failed.append(name)
+    if failed:
+        print(f"failed or missed: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
