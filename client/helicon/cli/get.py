@@ -24,9 +24,9 @@ def get(arguments: list[str], inherited: dict[bytes, bytes], _: Report) -> int:
     # Later namespaces come later and win; a document stands by the name of its namespace.
     values = [entry.value for entry in entries(loaded.parts) if entry.key == key]
     if values:
-        write(values[-1], newline_on_terminal=True)
+        write(values[-1])
     elif options.given("default"):
-        write(options.text("default"), newline_on_terminal=True)
+        write(options.text("default"))
     else:
         searched = ", ".join(loaded.namespaces)
         raise Failure(

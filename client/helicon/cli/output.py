@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 
 
-def write(text: str, *, newline_on_terminal: bool = False) -> None:
+def write(text: str) -> None:
     """Writes all of the text as UTF-8; a lone surrogate, which no UTF-8 holds, becomes `?`.
 
-    With `newline_on_terminal` a person sees a line, and a pipe or file receives the exact bytes.
+    A terminal is given the line break that the text lacks; a pipe or file receives the exact bytes.
     Raises BrokenPipeError when the reader is gone.
     """
     data = text.encode("utf-8", "replace")
-    if newline_on_terminal and os.isatty(1) and not data.endswith(b"\n"):
+    if os.isatty(1) and not data.endswith(b"\n"):
         data += b"\n"
     rest = memoryview(data)
     while rest:

@@ -50,6 +50,7 @@ CORPUS = {
     "lone_surrogate": "a\ud800b",
     "megabyte": "x" * 1024 * 1024,
     "long_lines": "y" * 60_000 + "\n" + "z" * 60_000,
+    "all_that_shells_know": "it's \\ \\\\ \"x\" $HOME `id` \\n \\$ \\' end\\",
     "glob": "* ? [a-z] {a,b}",
     "json": '{"a": ["\\u0000", null], "b": "\\\\"}',
 }
@@ -70,7 +71,16 @@ REFUSED = {
         "long_lines",
         "megabyte",
     },
-    "k8s": {"nul", "lone_surrogate", "single_quote", "only_quotes", "dollar", "crlf", "megabyte"},
+    "k8s": {
+        "nul",
+        "lone_surrogate",
+        "single_quote",
+        "only_quotes",
+        "dollar",
+        "crlf",
+        "megabyte",
+        "all_that_shells_know",
+    },
     "properties": {"nul", "lone_surrogate"},
 }
 

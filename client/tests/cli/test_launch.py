@@ -126,6 +126,17 @@ def test_run__signal_dispositions_and_mask__are_those_of_a_fresh_program(cli: Cl
     assert fields["SigIgn"] == expected["SigIgn"]
 
 
+def test_run__signals_blocked_by_the_caller__reach_the_program(cli: Cli) -> None:
+    """A blocked mask survives exec, and would leave a program that nobody can terminate."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR2})
+    try:
+        result = cli("run", "--", "sh", "-c", "kill -TERM $$; echo unkillable")
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    assert (result.code, result.out) == (-signal.SIGTERM, b"")
+
+
 def test_run__writer_into_a_closed_pipe__dies_of_sigpipe(cli: Cli) -> None:
     command = " ".join(cli.arguments("run", "--quiet", "--", "yes"))
 
@@ -205,6 +216,22 @@ def test_run__standard_descriptor_closed__stays_closed_and_no_socket_takes_its_p
 
     assert result.code == 0, result.err
     assert (cli.home / "found").read_text() == repr([number for number in (0, 1, 2) if number != closed])
+
+
+@pytest.mark.parametrize("closed", [0, 1, 2])
+def test_occupy__standard_descriptor_closed__new_descriptors_are_above_it(closed: int, cli: Cli) -> None:
+    (cli.home / "probe.py").write_text(
+        "import os, socket\n"
+        "from helicon.cli.launch import occupy_standard_descriptors\n"
+        "occupy_standard_descriptors()\n"
+        "one = socket.socket()\n"
+        "open('found', 'w').write(repr(one.fileno() > 2))\n"
+    )
+
+    result = cli.shell(f"{sys.executable} probe.py {closed}>&-")
+
+    assert result.code == 0, result.err
+    assert (cli.home / "found").read_text() == "True"
 
 
 def test_run__terminal__is_the_programs(cli: Cli) -> None:

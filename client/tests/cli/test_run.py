@@ -37,6 +37,16 @@ def test_run__several_namespaces__the_later_one_wins(server: FakeApollo, cli: Cl
     assert by_twin["B"] == "1"
 
 
+def test_run__collision_decided_by_order__an_overridden_key_counts_where_it_was_overridden(
+    server: FakeApollo, cli: Cli
+) -> None:
+    server.publish({"a.b": "1", "a-b": "2"}, "one")
+    server.publish({"a.b": "3"}, "two")
+    flags = ["--namespace", "one", "--namespace", "two", "--on-collision", "last"]
+
+    assert cli("run", *flags, "--", "env", "-0").variables()["A_B"] == "3"
+
+
 def test_run__document_namespace__is_a_variable_only_when_mapped(server: FakeApollo, cli: Cli) -> None:
     server.publish({"content": '{"root": "/v1"}\n'}, "routes.json")
     flags = ["run", "--namespace", "routes.json"]
