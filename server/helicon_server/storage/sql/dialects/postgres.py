@@ -87,8 +87,8 @@ class PostgresDialect:
         @event.listens_for(engine.sync_engine, "checkout")
         def prove(connection: Any, record: Any, proxy: object) -> None:
             # Costs nothing, unlike a ping before every transaction: asyncpg knows at once when the server hung up.
-            idle_s = time.monotonic() - record.info.get("since", time.monotonic())
-            if connection.driver_connection.is_closed() or idle_s > IDLE_LIMIT_S:
+            now = time.monotonic()
+            if connection.driver_connection.is_closed() or now - record.info.get("since", now) > IDLE_LIMIT_S:
                 raise exc.DisconnectionError("the connection is closed or was idle for long")
 
         return Engines(
