@@ -216,6 +216,25 @@ def test_follow__servers_gone_for_good__reads_on_and_says_so(
     assert client.status().last_error is not None
 
 
+def test_follow__same_server_back_with_nothing_new__says_connected_at_once(
+    apollo: ScriptedServer, open_client: OpenClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A poll alone would be held for a minute before it proved anything."""
+    monkeypatch.setattr(progress, "RECHECK_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(backoff, "CAP_SECONDS", 0.05)
+    client = open_client(apollo.url)
+    eventually(lambda: client.status().namespaces["application"].notification_id > 0, "the confirmed id")
+    release = apollo._releases["application"]
+    port = apollo.port
+    apollo.stop()
+    eventually(lambda: client.status().connection is Connection.INTERRUPTED, "the state")
+    with scripted_server(port=port) as back:
+        back._releases["application"] = release
+        eventually(lambda: client.status().connection is Connection.CONNECTED, "the state")
+        eventually(back.polls_held, "the poll")
+        assert client.status().last_error is None
+
+
 def test_follow__server_restarted__delivers_the_next_publish(apollo: ScriptedServer, open_client: OpenClient) -> None:
     client = open_client(apollo.url)
     eventually(apollo.polls_held, "the poll")

@@ -13,8 +13,8 @@ T = TypeVar("T")
 BASE_SECONDS = 0.5
 """Ceiling of the first wait."""
 
-CAP_SECONDS = 30.0
-"""Ceiling of every later wait: the longest that a client stays behind servers that came back."""
+CAP_SECONDS = 15.0
+"""Ceiling of every later wait: the longest that a client stays away from servers that came back."""
 
 DENIED_CAP_SECONDS = 120.0
 """Ceiling while the servers refuse the access key: a person has to act first."""

@@ -43,6 +43,7 @@ class Follower:
         self._server: Address | None = None
         self._closing = False
         self._new_names = False
+        self._lost = False
         self.connection = Connection.CONNECTING
         self.server: Address | None = None
         self.last_error: RequestError | None = None
@@ -103,7 +104,10 @@ class Follower:
     def _round(self) -> None:
         """Loads what is not loaded, then holds one poll and follows up what it says."""
         self._new_names = False
-        self._look_at([state for state in self._states.values() if not state.asked])
+        # After a loss of the servers all are looked at: it is the only way to know at once that they are back,
+        # and what a poll would have said meanwhile.
+        self._look_at([state for state in self._states.values() if self._lost or not state.asked])
+        self._lost = False
         if not any(state.asked for state in self._states.values()):
             raise self.last_error or UnavailableError("bad_answer", "no server gave a usable answer")
         self._prove_return()
@@ -228,6 +232,7 @@ class Follower:
             # The servers know of nothing: the copy in hand stays, and the word counts like "unchanged".
             if error.server is not None:
                 self._conclude(state, error.server, changed=False)
+                self._worked(error.server)
             state.asked, state.last_error, state.refused = True, error, error
             state.settled.set()
             return
@@ -240,8 +245,9 @@ class Follower:
             state.take(config)
         self._conclude(state, fetched.server, changed=changed)
         state.confirm(time.monotonic())
-        state.settled.set()
         self._worked(fetched.server)
+        # Last: whoever waits for it may ask for the status at once.
+        state.settled.set()
 
     def _conclude(self, state: NamespaceState, server: Address, *, changed: bool) -> None:
         settled = state.progress.answered(server, changed=changed, now=time.monotonic(), unit=backoff.random_unit())
@@ -278,6 +284,7 @@ class Follower:
         self.last_error = error
         self.failures += 1
         self._server = None
+        self._lost = True
         for state in self._states.values():
             state.progress.resume()
         self._note(error)

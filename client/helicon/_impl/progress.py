@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from helicon._impl.address import Address
     from helicon.protocol.messages import Notification
 
-RECHECK_SECONDS = (0.2, 0.6, 2.0, 8.0, 30.0)
+RECHECK_SECONDS = (0.2, 0.6, 2.0, 8.0)
 """Waits between the looks at a namespace whose notice brought nothing new; each is stretched by chance."""
 
 RECHECK_RETRY_SECONDS = 5.0
