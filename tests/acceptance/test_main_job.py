@@ -6,6 +6,7 @@ one and read from the other.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.skipif(not samples.FOLDER.is_dir(), reason=f"no sample 
 EVERY_SAMPLE = [pytest.param(sample, id=str(sample)) for system in samples.systems().values() for sample in system]
 CONTENT_TYPES = {".yml": "application/yaml", ".json": "application/json", ".xml": "application/xml"}
 DELIVERY_DEADLINE_S = 30
+_broker_number = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +58,9 @@ def releases(installation: Installation, management: Management) -> dict[str, li
 
 
 @pytest.fixture
-def broker(
-    installation: Installation,
-    management: Management,
-    releases: dict[str, list[Published]],
-    request: pytest.FixtureRequest,
-) -> str:
+def broker(installation: Installation, management: Management, releases: dict[str, list[Published]]) -> str:
     """An app of the test's own with the broker's file, because the test will change it."""
-    app = f"{BROKER}-{len(request.node.name)}-{abs(hash(request.node.name)) % 10_000}"
+    app = f"{BROKER}-{next(_broker_number)}"
     (sample,) = samples.kafka()
     management.create_app(app)
     management.create_namespace(app, sample.namespace)
@@ -96,9 +93,8 @@ def test_draft__of_a_real_file__reads_byte_for_byte_as_the_file(management: Mana
     assert management.read_text(sample.app, sample.namespace).text.encode() == sample.content
 
 
-@pytest.mark.usefixtures("releases")
 def test_draft__with_chinese_comments__keeps_them_after_an_item_was_changed(
-    installation: Installation, management: Management, broker: str
+    management: Management, broker: str
 ) -> None:
     seen = management.read_text(broker, "server")
     management.put_item(broker, "server", "num.io.threads", "16", revision=seen.revision)
