@@ -15,8 +15,8 @@ import pytest
 
 from tests.support.ports import free_port
 from tests.support.server import server_environment
-from tests.support.tour import Shell, Step, matches, read_steps, run_step
-from tests.support.wait import wait_until
+from tests.support.tour import Shell, Step, TourError, matches, read_steps, run_step
+from tests.support.wait import DeadlinePassedError, wait_until
 
 ROOT = Path(__file__).parents[2]
 HEADING = "## Five-minute tour"
@@ -53,7 +53,10 @@ class TourServer:
         assert not self._ended(), f"make run ended by itself:\n{self.output}{self._log.with_suffix('.err').read_text()}"
         if step.output:
             expected = [*step.output, "..."]
-            wait_until(lambda: matches(expected, self.output.splitlines()), 10, f"output {step.output}")
+            try:
+                wait_until(lambda: matches(expected, self.output.splitlines()), 10, f"output {step.output}")
+            except DeadlinePassedError as error:
+                raise TourError(f"line {step.line}: {error}; it printed:\n{self.output}") from None
 
     @property
     def output(self) -> str:
@@ -90,8 +93,9 @@ def _assignments_last(command: str) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """The reader's shell: nothing of Helicon is set yet."""
-    return {k: v for k, v in server_environment().items() if not k.startswith("HELICON_")}
+    """The reader's shell: nothing of Helicon is set yet, and it was not started by the `make test` that runs us."""
+    foreign = ("HELICON_", "MAKE", "MFLAGS")
+    return {name: value for name, value in server_environment().items() if not name.startswith(foreign)}
 
 
 def _on_port(text: str, port: int) -> str:
