@@ -81,9 +81,9 @@ class Client:
         self._configs: dict[str, tuple[NamespaceState, Config]] = {}
         self._closed = False
         deadline = time.monotonic() + self._start_timeout
-        self._follower = Follower(self._settings, deadline)
+        self._follower = Follower(self._settings)
         for name in self._settings.namespaces:
-            self._follower.add(self._create(name), deadline)
+            self._follower.add(self._create(name), deadline - self._margin)
         self._follower.start()
         lifetime.register(self)
         self._await_start(list(self._configs), deadline)
@@ -110,7 +110,7 @@ class Client:
         deadline = time.monotonic() + self._start_timeout
         with self._adding:
             if stripped not in self._configs:
-                self._follower.add(self._create(stripped), deadline)
+                self._follower.add(self._create(stripped), deadline - self._margin)
         self._await_start([stripped], deadline)
         return self._configs[stripped][1]
 
@@ -163,6 +163,11 @@ class Client:
 
     def __repr__(self) -> str:
         return f"<Client of {self._settings.app_id}, {len(self._configs)} namespaces>"
+
+    @property
+    def _margin(self) -> float:
+        """How much earlier the thread gives up than its caller, so that the caller sees why."""
+        return min(0.1, self._start_timeout / 10)
 
     def _create(self, name: str) -> NamespaceState:
         state = NamespaceState(name, self._settings, self._backup, self._core.counters.bad_value)

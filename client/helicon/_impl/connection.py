@@ -140,9 +140,10 @@ def _tune(plain: socket.socket) -> None:
 def _secured(plain: socket.socket, address: Address, deadline: float) -> socket.socket:
     import ssl  # imported late: it costs as much as everything else here together
 
+    context = _tls_context()  # before the time that is left is measured, because the first time it is slow
     try:
         plain.settimeout(_left(deadline))
-        return _tls_context().wrap_socket(plain, server_hostname=address.host)
+        return context.wrap_socket(plain, server_hostname=address.host)
     except ssl.SSLCertVerificationError as error:
         message = f"the certificate of {address.url} is not trusted: {error.verify_message}"
         raise UnavailableError("tls_failed", message) from None

@@ -36,9 +36,9 @@ START_CAP_SECONDS = 1.0
 class Follower:
     """Owns the polling thread of one client."""
 
-    def __init__(self, settings: ClientSettings, start_deadline: float) -> None:
+    def __init__(self, settings: ClientSettings) -> None:
         self._settings = settings
-        self._start_deadline = start_deadline
+        self._start_deadline = 0.0
         self._states: dict[str, NamespaceState] = {}
         self._server: Address | None = None
         self._closing = False

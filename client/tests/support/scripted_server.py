@@ -301,8 +301,8 @@ class ScriptedServer:
 def _gone(connection: socket.socket) -> bool:
     try:
         return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-    except BlockingIOError:
-        return False
+    except (BlockingIOError, ValueError):
+        return False  # ValueError: TLS sockets cannot be peeked at
     except OSError:
         return True
 
