@@ -43,6 +43,12 @@ class Throttle:
         while len(self._failures) > _ENTRIES:
             self._failures.popitem(last=False)
 
+    def forgive(self, key: str) -> None:
+        """Takes back one failure of ``key``, which was none."""
+        count, last = self._failures.get(key, (0, 0.0))
+        if count > 0:
+            self._failures[key] = (count - 1, last)
+
     def succeeded(self, key: str) -> None:
         """Forgets the failures of ``key``."""
         self._failures.pop(key, None)

@@ -82,6 +82,16 @@ def parse_cluster(text: str) -> str:
     return _checked("cluster", text)
 
 
+def parse_token_name(text: str) -> str:
+    """Returns ``text`` when it may name a token, by the rule of all names: it stands in URLs, logs and commands."""
+    return _checked("token name", text)
+
+
+def parse_user_name(text: str) -> str:
+    """Returns ``text`` when it may name a user, by the same rule."""
+    return _checked("user name", text)
+
+
 def parse_environment(text: str) -> str:
     """Returns the name in upper case when it may name an environment; raises InvalidName otherwise."""
     if len(text) > ENVIRONMENT_LENGTH_LIMIT or not _ENVIRONMENT.fullmatch(text):

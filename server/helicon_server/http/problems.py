@@ -45,7 +45,7 @@ def status_of(error: errors.HeliconError) -> HTTPStatus:
 def problem(error: errors.HeliconError, request_id: str) -> Response:
     """The problem document of an error: type, title, status, detail, code, request_id, and the error's details."""
     status = status_of(error)
-    details = {key: value for key, value in error.details.items() if value is not None}
+    details = error.details
     headers = {"Cache-Control": "no-store", "X-Request-Id": request_id}
     if status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="helicon"'

@@ -34,7 +34,7 @@ def management_site(management: Management, version: str) -> Starlette:
     async def missing(request: Request, _: Exception) -> Response:
         return unknown_path(request)
 
-    return Starlette(
+    site = Starlette(
         routes=[
             Route("/", home),
             Route("/api/openapi.json", openapi_json),
@@ -44,3 +44,5 @@ def management_site(management: Management, version: str) -> Starlette:
         ],
         exception_handlers={404: missing},
     )
+    site.router.redirect_slashes = False  # one spelling of a path, and no Location made of a client's Host header
+    return site

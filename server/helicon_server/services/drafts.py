@@ -76,6 +76,25 @@ async def checked_text(caller: Caller, ref: NamespaceRef, text: str) -> CheckedT
     return await asyncio.to_thread(check_text, format_, text, caller.limits.value_characters)
 
 
+@dataclass(frozen=True, slots=True)
+class CheckedEdit:
+    """An edit that ``checked_edit`` found fit for the draft it is meant for."""
+
+    edit: ItemEdit
+
+
+async def checked_edit(caller: Caller, ref: NamespaceRef, edit: ItemEdit) -> CheckedEdit:
+    """Vouches for an edit of the draft of ``ref``; like ``checked_text``, before a transaction.
+
+    Raises InvalidInput, InvalidDocument with line and column, and LimitExceeded.
+    """
+    caller.may(Right.EDIT)
+    format_ = Format.of_namespace(ref.namespace)
+    limit = caller.limits.value_characters
+    await asyncio.to_thread(check_item, format_, edit.key, edit.value, edit.type, limit)
+    return CheckedEdit(edit)
+
+
 async def write_text(
     tx: ConfigWrite, caller: Caller, ref: NamespaceRef, checked: CheckedText, *, seen: int
 ) -> Namespace:
@@ -97,10 +116,11 @@ async def write_text(
 
 
 async def create_item(
-    tx: ConfigWrite, caller: Caller, ref: NamespaceRef, edit: ItemEdit, *, seen: int
+    tx: ConfigWrite, caller: Caller, ref: NamespaceRef, checked: CheckedEdit, *, seen: int
 ) -> tuple[Namespace, Item]:
     """Adds an item behind the last. Raises Conflict ``item_exists``, also when only the case of the key differs."""
     caller.may(Right.EDIT)
+    edit = checked.edit
     namespace = await _lock(tx, ref)
     present = await tx.items.get(namespace.id, edit.key)
     if namespace.revision != seen:
@@ -111,14 +131,14 @@ async def create_item(
 
 
 async def put_item(
-    tx: ConfigWrite, caller: Caller, ref: NamespaceRef, edit: ItemEdit, *, seen: int
+    tx: ConfigWrite, caller: Caller, ref: NamespaceRef, checked: CheckedEdit, *, seen: int
 ) -> tuple[Namespace, Item, bool]:
     """Creates or replaces an item; the last result tells whether it is new.
 
-    Raises StaleRevision with both sides, InvalidInput, LimitExceeded, and Conflict ``item_exists`` when a key that
-    differs only by case is there.
+    Raises StaleRevision with both sides, and Conflict ``item_exists`` when a key that differs only by case is there.
     """
     caller.may(Right.EDIT)
+    edit = checked.edit
     namespace = await _lock(tx, ref)
     present = await tx.items.get(namespace.id, edit.key)
     if namespace.revision != seen:
@@ -127,7 +147,6 @@ async def put_item(
         return (*await _append(tx, caller, namespace, edit), True)
     if present.key != edit.key:
         raise _item_exists(edit.key, present)
-    check_item(namespace.format, edit.key, edit.value, edit.type, caller.limits.value_characters)
     if (present.value, present.type, present.comment) == (edit.value, edit.type, edit.comment):
         return namespace, present, False
     stamp = _next(namespace, caller)
@@ -155,7 +174,6 @@ async def delete_item(tx: ConfigWrite, caller: Caller, ref: NamespaceRef, key: s
 
 
 async def _append(tx: ConfigWrite, caller: Caller, namespace: Namespace, edit: ItemEdit) -> tuple[Namespace, Item]:
-    check_item(namespace.format, edit.key, edit.value, edit.type, caller.limits.value_characters)
     stamp = _next(namespace, caller)
     item, mended = appended(
         await tx.items.last(namespace.id), new_item(edit.key, edit.value, edit.type, edit.comment, stamp)

@@ -10,7 +10,7 @@ from helicon_server.auth import passwords, tokens
 from helicon_server.domain.actors import ALL_RIGHTS, Right
 from helicon_server.domain.errors import InvalidInput, NotFound
 from helicon_server.domain.model import Token, User
-from helicon_server.domain.names import parse_cluster
+from helicon_server.domain.names import parse_token_name, parse_user_name
 from helicon_server.storage.contract import ControlRead, ControlWrite
 
 from .context import Caller, audit
@@ -40,7 +40,7 @@ async def create_token(
     if new.expires_at is not None and new.expires_at <= caller.now:
         raise InvalidInput("The token would be expired from the start.", code="expires_in_the_past")
     secret = secret or tokens.new_secret()
-    token = await tx.tokens.insert(new_token(caller, _checked_name(new.name), secret, new.rights, new.expires_at))
+    token = await tx.tokens.insert(new_token(caller, parse_token_name(new.name), secret, new.rights, new.expires_at))
     detail: dict[str, object] = {"token": token.name, "rights": sorted(token.rights)}
     await audit(tx.audit, caller, "token.create", detail=detail)
     return token, secret
@@ -64,7 +64,7 @@ async def create_user(tx: ControlWrite, caller: Caller, name: str, password: str
     """Creates a user with all rights. Raises InvalidInput, and Conflict ``user_exists``."""
     caller.may(Right.MANAGE)
     passwords.check_strength(password)
-    user = User(_checked_name(name), passwords.hash_password(password), ALL_RIGHTS, caller.now)
+    user = User(parse_user_name(name), passwords.hash_password(password), ALL_RIGHTS, caller.now)
     await tx.users.insert(user)
     await audit(tx.audit, caller, "user.create", detail={"user": user.name})
     return user
@@ -98,8 +98,3 @@ def new_token(caller: Caller, name: str, secret: str, rights: frozenset[Right], 
         expires_at=expires_at,
         revoked_at=None,
     )
-
-
-def _checked_name(name: str) -> str:
-    """The rule of names in general, so that a name can stand in a URL, a log and a command."""
-    return parse_cluster(name)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from helicon_server.auth import passwords, tokens
 from helicon_server.auth.throttle import Throttle
 from helicon_server.domain.actors import Actor
-from helicon_server.domain.errors import Unauthenticated
+from helicon_server.domain.errors import HeliconError, Unauthenticated
 from helicon_server.domain.model import Token
 from helicon_server.storage.contract import ControlDatabase
 
@@ -33,12 +33,18 @@ async def sign_in(
     # A try counts as failed until it succeeds, so that a thousand at once are not a thousand free ones.
     throttle.failed(person)
     throttle.failed(peer)
-    async with control.read() as reading:
-        user = await reading.users.get(name)
-    good = await passwords.verify_password(user.password_hash if user else None, password)
+    try:
+        async with control.read() as reading:
+            user = await reading.users.get(name)
+        good = await passwords.verify_password(user.password_hash if user else None, password)
+    except HeliconError:  # no try at all: the database is away, or too many wait
+        throttle.forgive(person)
+        throttle.forgive(peer)
+        raise
     if user is None or not good:
         raise Unauthenticated("User or password is wrong.", code="sign_in_failed")
     throttle.succeeded(person)
+    throttle.forgive(peer)  # only its own try, lest a guesser who has an account wipes the slate with it
     secret = tokens.new_secret()
     person_caller = Caller(Actor(f"user:{user.name}", user.rights), caller.origin, caller.limits, caller.now)
     token = new_token(person_caller, f"{user.name}@{secrets.token_hex(4)}", secret, user.rights, caller.now + LIFETIME)

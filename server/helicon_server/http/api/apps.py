@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated
 
 from pydantic import Field
 
@@ -12,10 +11,8 @@ from helicon_server.domain.actors import Right
 from helicon_server.domain.model import App
 from helicon_server.services import apps
 
-from .endpoint import Call, Endpoint, In, Out, PageQuery, Reply
+from .endpoint import Call, Endpoint, In, Label, Out, PageQuery, Reply
 from .paging import cursor_of, position_of
-
-Label = Annotated[str, Field(max_length=200)]
 
 
 class NewApp(In):

@@ -31,7 +31,7 @@ from .reading import read_input
 PREFIX = "/api/v1"
 _log = structlog.get_logger("helicon.api")
 _REQUEST_ID = re.compile(r"[0-9A-Za-z._-]{1,64}")
-_REVISION = re.compile(r'"?([1-9][0-9]{0,9})"?')
+_REVISION = re.compile(r'"([1-9][0-9]{0,9})"|([1-9][0-9]{0,9})')
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,128}")
 _NOBODY = Actor("anonymous")
 
@@ -130,7 +130,7 @@ class _Path:
             Call(
                 caller=caller,
                 input=await read_input(request, endpoint.input, management.body_limit),
-                path=request.path_params,
+                path=_path(request),
                 revision=_revision(request) if endpoint.needs_revision else 0,
                 idempotency_key=_idempotency_key(request) if endpoint.idempotent else None,
                 storage=management.storage,
@@ -159,6 +159,12 @@ def _request_id(request: Request) -> str:
     return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
+def _path(request: Request) -> Mapping[str, str]:
+    if any("\0" in part for part in request.path_params.values()):
+        raise InvalidInput("The path holds a NUL, which no name and no key may.", code="invalid_path")
+    return request.path_params
+
+
 def _revision(request: Request) -> int:
     given = request.headers.get("if-match")
     if given is None:
@@ -168,7 +174,7 @@ def _revision(request: Request) -> int:
     match = _REVISION.fullmatch(given.strip())
     if match is None:
         raise InvalidInput("If-Match must hold one revision number.", code="invalid_revision")
-    return int(match[1])
+    return int(match[1] or match[2])
 
 
 def _idempotency_key(request: Request) -> str | None:

@@ -69,15 +69,17 @@ async def get_item(call: Call[None]) -> Reply:
 async def create_item(call: Call[NewItem]) -> Reply:
     new = call.input
     edit = ItemEdit(new.key, new.value, new.type, new.comment)
+    checked = await drafts.checked_edit(call.caller, call.namespace, edit)
     async with call.config.write() as tx:
-        namespace, item = await drafts.create_item(tx, call.caller, call.namespace, edit, seen=call.revision)
+        namespace, item = await drafts.create_item(tx, call.caller, call.namespace, checked, seen=call.revision)
     return Reply(_item(item), revision=namespace.revision)
 
 
 async def put_item(call: Call[ItemValue]) -> Reply:
     edit = ItemEdit(call.path["key"], call.input.value, call.input.type, call.input.comment)
+    checked = await drafts.checked_edit(call.caller, call.namespace, edit)
     async with call.config.write() as tx:
-        namespace, item, new = await drafts.put_item(tx, call.caller, call.namespace, edit, seen=call.revision)
+        namespace, item, new = await drafts.put_item(tx, call.caller, call.namespace, checked, seen=call.revision)
     status = HTTPStatus.CREATED if new else HTTPStatus.OK
     return Reply(_item(item), status, revision=namespace.revision)
 

@@ -48,8 +48,12 @@ class Out(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-Title = Annotated[str, StringConstraints(max_length=200)]
-Comment = Annotated[str, StringConstraints(max_length=1024)]
+# Texts for people. No database and no terminal wants their control characters; a comment may have lines.
+_ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+Label = Annotated[str, StringConstraints(max_length=200, pattern=_ONE_LINE)]
+Comment = Annotated[str, StringConstraints(max_length=1024, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$")]
+UserName = Annotated[str, StringConstraints(max_length=128, pattern=_ONE_LINE)]
+Number = Annotated[int, Field(ge=1, le=2**53 - 1)]  # an id or a revision, exact in every JSON parser
 
 
 class PageQuery(Query):

@@ -18,9 +18,12 @@ def position_of(cursor: str | None) -> str | None:
     if cursor is None:
         return None
     try:
-        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+        position = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
         raise _invalid() from None
+    if not position or not position.isprintable():
+        raise _invalid()
+    return position
 
 
 def id_of(cursor: str | None) -> int | None:

@@ -13,14 +13,14 @@ from helicon_server.domain.model import AuditEntry, Token
 from helicon_server.services import audit_log, people
 from helicon_server.services import sign_in as sign_in_service
 
-from .endpoint import Call, Endpoint, In, Out, PageQuery, Reply
+from .endpoint import Call, Endpoint, In, Out, PageQuery, Reply, UserName
 from .paging import cursor_of, id_of
 
 
 class SignIn(In):
     """Who wants to sign in."""
 
-    user: str = Field(max_length=128)
+    user: UserName
     password: str = Field(max_length=256)
 
 

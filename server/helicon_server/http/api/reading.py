@@ -20,6 +20,9 @@ async def read_input(request: Request, wanted: type[BaseModel] | str | None, lim
 
     Raises RequestProblem 413 or 415, and InvalidInput ``broken_json``, ``invalid_request`` or ``invalid_encoding``.
     """
+    if isinstance(wanted, type) and issubclass(wanted, Query):
+        return _query(request, wanted)
+    _query(request, Query)  # takes no parameter: a mistyped one must not pass unnoticed
     if wanted is None:
         return None
     if isinstance(wanted, str):
@@ -27,19 +30,33 @@ async def read_input(request: Request, wanted: type[BaseModel] | str | None, lim
         _require_media_type(request, "text/plain")
         return _decode(await _read(request, limit))
     try:
-        if issubclass(wanted, Query):
-            return wanted.model_validate(dict(request.query_params))
         _require_media_type(request, "application/json")
         return wanted.model_validate_json(await _read(request, limit))
     except ValidationError as error:
         raise _explain(error) from None
 
 
+def _query(request: Request, wanted: type[Query]) -> Query:
+    given = request.query_params.multi_items()
+    named = dict(given)
+    if len(named) < len(given):
+        raise InvalidInput("A query parameter stands twice.", code="invalid_request")
+    try:
+        return wanted.model_validate(named)
+    except ValidationError as error:
+        raise _explain(error) from None
+
+
 def _require_media_type(request: Request, wanted: str) -> None:
-    given = request.headers.get("content-type", wanted).partition(";")[0].strip().lower()
-    if given != wanted:
+    media_type, _, parameters = request.headers.get("content-type", wanted).lower().partition(";")
+    _, has_charset, charset = parameters.partition("charset=")
+    utf_8 = not has_charset or charset.partition(";")[0].strip(' "') in ("utf-8", "utf8", "us-ascii")
+    if media_type.strip() != wanted or not utf_8:
         raise RequestProblem(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", f"Send the body as {wanted}.", expected=wanted
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            f"Send the body as {wanted} in UTF-8.",
+            expected=wanted,
         )
 
 

@@ -17,7 +17,7 @@ from helicon_server.domain.model import Operation, ReleaseHead
 from helicon_server.domain.names import NamespaceRef, parse_app_id, parse_cluster, parse_namespace
 from helicon_server.services import history, publish
 
-from .endpoint import Call, Comment, Endpoint, In, Out, PageQuery, Query, Reply, Title
+from .endpoint import Call, Comment, Endpoint, In, Label, Number, Out, PageQuery, Query, Reply
 from .namespaces import NAMESPACE
 from .paging import cursor_of, id_of
 
@@ -30,14 +30,14 @@ class PublishTarget(In):
     app: str
     cluster: str = DEFAULT_CLUSTER
     namespace: str
-    revision: int = Field(ge=1, description="The draft revision that was reviewed.")
+    revision: Number = Field(description="The draft revision that was reviewed.")
 
 
 class Publish(In):
     """Namespaces to publish together: all of them or none."""
 
     namespaces: list[PublishTarget] = Field(max_length=1000)
-    title: Title = ""
+    title: Label = ""
     comment: Comment = ""
 
 
@@ -63,9 +63,9 @@ class PublishedList(Out):
 class Rollback(In):
     """Which release to bring back."""
 
-    to: int = Field(ge=1, description="Id of the release whose content becomes live again.")
-    live: int = Field(ge=1, description="Id of the live release that was seen.")
-    title: Title = ""
+    to: Number = Field(description="Id of the release whose content becomes live again.")
+    live: Number = Field(description="Id of the live release that was seen.")
+    title: Label = ""
     comment: Comment = ""
 
 
