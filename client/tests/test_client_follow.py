@@ -11,7 +11,7 @@ from helicon._impl import backoff, progress
 from tests.support import scripted_server as scripts
 from tests.support.clients import OpenClient
 from tests.support.scripted_server import Reply, ScriptedServer, json_answer, scripted_server
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, eventually_is
 
 
 def collect(client: object, *patterns: str) -> list[ChangeEvent]:
@@ -51,8 +51,7 @@ def test_follow__several_namespaces_at_once__each_arrives(apollo: ScriptedServer
     for round_number in range(1, 6):
         for name in names:
             apollo.publish(name, {"content": str(round_number)})
-    for name in names:
-        eventually(lambda name=name: client.namespace(name).content == "5", name)  # type: ignore[misc]
+    eventually_is(lambda: [client.namespace(name).content for name in names], ["5"] * 4, "the values")
 
 
 def test_follow__fifty_publishes_in_a_row__ends_at_the_last_and_in_order(
@@ -336,7 +335,7 @@ def test_follow__one_namespace_always_bad__does_not_keep_the_others_from_theirs(
         for value in ("2", "3"):
             server.publish("bad", {"a": value})
             server.publish("good", {"a": value})
-            eventually(lambda value=value: client.namespace("good").get("a") == value, "the good one")  # type: ignore[misc]
+            eventually_is(lambda: client.namespace("good").get("a"), value, "the good one")
         entry = client.status().namespaces["bad"]
         assert entry.source is Source.NONE
         assert (entry.last_error or "").startswith("bad_answer: ")
@@ -351,7 +350,7 @@ def test_follow__idle_poll_cut_by_a_proxy__is_no_error(
         eventually(apollo.polls_held, "the poll")
         polls = apollo.count("notifications")
         apollo.cut()
-        eventually(lambda polls=polls: apollo.count("notifications") > polls, "a new poll")  # type: ignore[misc]
+        eventually_is(lambda: apollo.count("notifications"), polls + 1, "the number of polls")
     eventually(apollo.polls_held, "the next poll")
     assert client.status().failures == 0
     assert client.status().connection is Connection.CONNECTED

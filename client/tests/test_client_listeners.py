@@ -15,7 +15,7 @@ from helicon._impl.listeners import Dispatcher, Listener
 from helicon.events import difference
 from tests.support.clients import OpenClient
 from tests.support.scripted_server import ScriptedServer
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, eventually_is
 
 
 def follow(apollo: ScriptedServer, client: Client, value: str) -> None:
@@ -204,7 +204,7 @@ def test_dispatcher__idle__ends_its_threads_and_comes_back(monkeypatch: pytest.M
 
     for number in range(1, 4):
         dispatcher.post(listener, event("0", str(number)))
-        eventually(lambda number=number: len(got) == number, "the event")  # type: ignore[misc]
+        eventually_is(lambda: len(got), number, "the number of events")
         eventually(lambda: not threads(), "the end of the threads")
 
 

@@ -206,7 +206,7 @@ def test_client__impossible_namespace__is_a_settings_error(
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), "x"])
 def test_client__impossible_start_timeout__is_a_settings_error(seconds: object) -> None:
     with pytest.raises(SettingsError, match="start_timeout"):
-        Client(meta="http://127.0.0.1:1", app_id="a", start_timeout=seconds)  # type: ignore[arg-type]
+        Client(meta="http://127.0.0.1:1", app_id="a", start_timeout=seconds)  # type: ignore[arg-type]  # the point
 
 
 def test_client__from_env__takes_the_variables(apollo: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:

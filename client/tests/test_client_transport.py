@@ -20,7 +20,7 @@ from helicon._impl.transport import Transport
 from tests.support import scripted_server as scripts
 from tests.support.clients import OpenClient
 from tests.support.scripted_server import ScriptedServer, scripted_server
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, eventually_is
 
 TLS = Path(scripts.__file__).parent / "tls"
 
@@ -82,7 +82,7 @@ def test_tls__trusted_certificate__loads_and_follows_and_never_leaves_tls(
     eventually(apollo.polls_held, "the poll")
     for value in ("1", "2", "3"):
         apollo.publish("application", {"http.timeout": value})
-        eventually(lambda value=value: client.namespace().get("http.timeout") == value, "the value")  # type: ignore[misc]
+        eventually_is(lambda: client.namespace().get("http.timeout"), value, "the value")
     assert client.status().failures == 0
     assert client.status().server == f"https://localhost:{tls.port}"
     assert plain == 0

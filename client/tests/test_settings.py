@@ -128,7 +128,7 @@ def test_settings__shown_as_text__hide_the_secret() -> None:
 @pytest.mark.parametrize(
     ("environ", "folders"),
     [
-        ({"XDG_STATE_HOME": "/x", "HOME": "/home/u"}, ("/x/helicon", "/home/u/.local/state/helicon")),
+        ({"XDG_STATE_HOME": "/x", "HOME": "/u"}, ("/x/helicon", "/u/.local/state/helicon")),
         ({"HOME": "relative", "XDG_RUNTIME_DIR": "/run/u"}, ("/run/u/helicon",)),
         ({}, ()),
         ({"HOME": "/h", "HELICON_CACHE_DIR": "off"}, ()),

@@ -93,7 +93,8 @@ class Follower:
                     self._rest(error)
                 except Exception as error:  # noqa: BLE001 - a fault of ours must not end following for good
                     # Without its text, which may repeat a value.
-                    LOG.error("internal_error error=%s at=%s", type(error).__name__, place_of(error))  # noqa: TRY400
+                    where = place_of(error)
+                    LOG.error("internal_error error=%s at=%s", type(error).__name__, where)  # noqa: TRY400 - so
                     self._rest(UnavailableError("internal", f"{type(error).__name__} in the client"))
         finally:
             self._waker.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
-import time
 from typing import Protocol
 
 
@@ -39,10 +38,6 @@ class Waker:
         if any(key.fd == self._read for key, _ in ready):
             with contextlib.suppress(BlockingIOError):
                 os.read(self._read, 4096)
-
-    def sleep_until(self, moment: float) -> None:
-        """Sleeps until a monotonic moment or a call."""
-        self.wait(moment - time.monotonic())
 
     def close(self) -> None:
         """Gives the descriptors back. Only the waiting thread may call it."""

@@ -19,12 +19,8 @@ CONTENT_KEY = "content"
 NO_NOTIFICATION = -1
 """The notification id of a client that has seen none."""
 
-NAME_PATTERN = r"^[0-9a-zA-Z_-]+[0-9a-zA-Z_.-]*$"
-"""The rule of `is_name` as text, for documents that describe the interface."""
-
 PROPERTIES_FORMAT = "properties"
 DOCUMENT_FORMATS = ("json", "yaml", "yml", "xml", "txt")
-FORMATS = (PROPERTIES_FORMAT, *DOCUMENT_FORMATS)
 
 _PROPERTIES_SUFFIX = "." + PROPERTIES_FORMAT
 _FIRST = frozenset(string.ascii_letters + string.digits + "_-")

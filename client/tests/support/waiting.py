@@ -14,3 +14,8 @@ def eventually(condition: Callable[[], object], what: str, seconds: float = DEAD
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds} seconds for {what}"
         time.sleep(0.005)
+
+
+def eventually_is(read: Callable[[], object], expected: object, what: str) -> None:
+    """Returns as soon as reading gives what is expected."""
+    eventually(lambda: read() == expected, f"{what} to be {expected!r}")
