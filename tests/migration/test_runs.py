@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -189,6 +190,21 @@ async def test_postgres__wrong_password_or_no_such_database__is_said_without_the
         assert "does not answer" in str(caught.value)
         assert "hush" not in str(caught.value)
         assert PASSWORD not in str(caught.value)
+
+
+def test_migrate__package_copied_elsewhere__needs_nothing_beside_it(tmp_path: Path) -> None:
+    """As a wheel unpacks it: no checkout, no alembic.ini; and a folder name that alembic.ini could not hold."""
+    elsewhere = tmp_path / "site %(here)s packages"
+    shutil.copytree(Path(upgrade.__file__).parent, elsewhere / "helicon_migrations")
+    result = subprocess.run(
+        [sys.executable, "-c", _RUNNER, f"sqlite+aiosqlite:///{tmp_path / 'helicon.db'}"],
+        env={"PYTHONPATH": str(elsewhere), "PATH": os.defpath},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.split() == [*REVISIONS]
 
 
 def test_import__of_the_package__loads_neither_alembic_nor_sqlalchemy() -> None:

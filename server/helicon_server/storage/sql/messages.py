@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -30,7 +31,9 @@ _AFTER = (
     .order_by(messages.c.id)
     .limit(bindparam("limit"))
 )
-_INSERT = insert(messages).returning(messages.c.id, sort_by_parameter_order=True)
+_INSERT = insert(messages).returning(
+    messages.c.id, messages.c.environment, messages.c.app, messages.c.cluster, messages.c.namespace
+)
 
 
 class SqlMessageReader:
@@ -68,8 +71,11 @@ class SqlMessageWriter(SqlMessageReader):
                 for ref in refs
             ],
         )
-        ids = [row[0] for row in rows]
+        # Neither database promises to return rows in the order given, and asking for it makes one statement a row.
+        ids: defaultdict[NamespaceRef, deque[int]] = defaultdict(deque)
+        for id_, *names in sorted(rows):
+            ids[NamespaceRef(*names)].append(id_)
         for statement in dialect.after_messages:
-            await self._session.rows(statement, {"newest": ids[-1]})
+            await self._session.rows(statement, {"newest": max(row[0] for row in rows)})
         self._session.appended = True
-        return ids
+        return [ids[ref].popleft() for ref in refs]
