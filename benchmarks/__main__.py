@@ -11,12 +11,13 @@ _BENCHMARKS: dict[str, tuple[list[str], list[str]]] = {
     "configs_hit": ([], ["--quick"]),
     "publish_fanout": ([], ["--quick"]),
     "server_start": ([], ["--quick"]),
+    "sdk_get": ([], ["--quick"]),
     "helicon_run": ([], ["--rounds", "10"]),
 }
 
 
 def main() -> int:
-    """Runs the named benchmarks, or all; fails when one could not run or missed its mark."""
+    """Runs the named benchmarks, or all. Fails when one could not run; a missed mark is printed and fails nothing."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     parser.add_argument("names", nargs="*", choices=[[], *_BENCHMARKS], metavar="NAME", help=", ".join(_BENCHMARKS))
@@ -28,7 +29,7 @@ def main() -> int:
         if subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *flags], check=False).returncode != 0:
             failed.append(name)
     if failed:
-        print(f"failed or missed: {', '.join(failed)}")
+        print(f"could not run: {', '.join(failed)}")
     return 1 if failed else 0
 
 

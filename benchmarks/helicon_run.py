@@ -24,6 +24,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.environment import print_environment
+
 ROUNDS = 200
 KEYS = 200
 TARGET_MS = 60.0
@@ -157,4 +159,5 @@ def _print(times: dict[str, list[float]], rounds: int) -> None:
 if __name__ == "__main__":
     if len(sys.argv) > 1 and sys.argv[1] != "--rounds":
         raise SystemExit(__doc__)
+    print_environment()
     raise SystemExit(main(int(sys.argv[2]) if len(sys.argv) > 2 else ROUNDS))

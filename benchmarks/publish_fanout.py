@@ -1,10 +1,11 @@
 """From the answer of a publish to the callback in the client, with clients that all watch the same namespace.
 
-Run with ``python -m benchmarks.publish_fanout [--clients 100] [--kind sdk|raw]``. One real server process publishes and
-delivers; all clients live in one other process. Each round publishes once and takes, for every client, the time from
-the moment at which the publisher had its answer to the moment at which the client had the new value: for ``sdk`` the
-change callback of ``helicon.Client``, for ``raw`` the parsed answer of ``/configs`` after the poll. A client may be
-first: then its time is negative and counts as zero. Both clocks are the machine's monotonic one.
+Run with ``python -m benchmarks.publish_fanout [--clients 100] [--processes 4] [--kind sdk|raw]``. One real server
+process publishes and delivers; the clients live in a few other processes. Each round publishes once and takes, for
+every client, the time from the moment at which the publisher had its answer to the moment at which the client had the
+new value: for ``sdk`` the change callback of ``helicon.Client``, for ``raw`` the parsed answer of ``/configs`` after
+the poll. A client may be first: then its time is negative and counts as zero. All clocks are the machine's monotonic
+one, which its processes share.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import IO
 
+from benchmarks.environment import print_environment
 from benchmarks.management import Management
 
 from tests.support.server import BOOTSTRAP_TOKEN, Servers
@@ -27,42 +31,65 @@ APP = "bench"
 _BUCKETS_MS = (0, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
-def main(*, quick: bool = False, clients: int = 100, kind: str = "sdk") -> bool:
-    """Measures, prints the histogram, and tells whether the 99th percentile reaches its mark."""
+def main(*, quick: bool = False, clients: int = 100, processes: int = 4, kind: str = "sdk") -> None:
+    """Measures and prints percentiles and a histogram."""
     rounds = 10 if quick else 40
     with tempfile.TemporaryDirectory() as folder, closing(Servers(Path(folder))) as servers:
         server = servers.start()
         with closing(Management(server.port, BOOTSTRAP_TOKEN)) as management:
             management.create(APP)
             management.publish(APP, management.write(APP, "round=-1\n"))
-            command = [sys.executable, "-m", f"benchmarks.fanout_{kind}", str(server.port), APP, str(clients)]
-            watching = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            assert watching.stdout is not None
-            assert watching.stdin is not None
-            try:
-                watching.stdout.readline()  # all clients watch
-                delays = [delay for number in range(rounds) for delay in _round(management, watching.stdout, number)]
-            finally:
-                watching.stdin.close()
-                watching.wait(30)
-                watching.stdout.close()
-    return _report(delays, clients, kind, rounds)
+            with _watching(server.port, kind, _shares(clients, processes)) as streams:
+                for stream in streams:
+                    stream.readline()  # all clients of this process watch
+                delays = [delay for number in range(rounds) for delay in _round(management, streams, number)]
+    if len(delays) != clients * rounds:
+        raise RuntimeError(f"{clients} clients and {rounds} publishes made {len(delays)} times")
+    _report(delays, clients, processes, kind, rounds)
 
 
-def _round(management: Management, lines: object, number: int) -> list[float]:
+def _shares(clients: int, processes: int) -> list[int]:
+    """How many clients each process holds: at least one, and together exactly as many as asked for."""
+    used = min(clients, processes)
+    return [clients // used + (number < clients % used) for number in range(used)]
+
+
+@contextmanager
+def _watching(port: int, kind: str, shares: list[int]) -> Iterator[list[IO[str]]]:
+    """Runs the clients and gives what each of their processes prints."""
+    commands = [[sys.executable, "-m", f"benchmarks.fanout_{kind}", str(port), APP, str(share)] for share in shares]
+    running = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for command in commands
+    ]
+    try:
+        yield [process.stdout for process in running if process.stdout is not None]
+    finally:
+        for process in running:
+            assert process.stdin is not None
+            process.stdin.close()
+        for process in running:
+            process.wait(30)
+            assert process.stdout is not None
+            process.stdout.close()
+
+
+def _round(management: Management, streams: list[IO[str]], number: int) -> list[float]:
     revision = management.write(APP, f"round={number}\n")
     time.sleep(0.3)  # every client is back in its poll; this is no part of what is measured
     management.publish(APP, revision)
     answered = time.monotonic()
-    line = lines.readline()  # type: ignore[attr-defined]  # a text stream; typing has no short word for it
-    return [max(0.0, (received - answered) * 1000) for received in json.loads(line)]
+    received = [at for stream in streams for at in json.loads(stream.readline())]
+    return [max(0.0, (at - answered) * 1000) for at in received]
 
 
-def _report(delays: list[float], clients: int, kind: str, rounds: int) -> bool:
+def _report(delays: list[float], clients: int, processes: int, kind: str, rounds: int) -> None:
     delays.sort()
     p50, p90, p99 = (delays[min(len(delays) - 1, int(len(delays) * part))] for part in (0.5, 0.9, 0.99))
     reached = p99 <= REACH_MS
-    print(f"publish answered -> {kind} client has the value, {clients} clients, one server process, {rounds} publishes")
+    print(
+        f"publish answered -> {kind} client has the value; {clients} clients in {min(clients, processes)} processes, "
+        f"one server process, {rounds} publishes"
+    )
     print(
         f"  p50 {p50:.1f} ms   p90 {p90:.1f} ms   p99 {p99:.1f} ms   last {delays[-1]:.1f} ms   "
         f"reach p99 {REACH_MS:.0f} ms   {'reached' if reached else 'MISSED'}"
@@ -71,13 +98,16 @@ def _report(delays: list[float], clients: int, kind: str, rounds: int) -> bool:
         count = sum(low <= delay < high for delay in delays)
         if count:
             print(f"  {low:>5} ms and more {count:>6}  {'#' * round(60 * count / len(delays))}")
-    return reached
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer publishes")
     parser.add_argument("--clients", type=int, default=100)
+    parser.add_argument("--processes", type=int, default=4, help="over which the clients are spread")
     parser.add_argument("--kind", choices=("sdk", "raw"), default="sdk")
     arguments = parser.parse_args()
-    sys.exit(0 if main(quick=arguments.quick, clients=arguments.clients, kind=arguments.kind) else 1)
+    if arguments.clients < 1 or arguments.processes < 1:
+        parser.error("--clients and --processes begin at 1")
+    print_environment()
+    main(quick=arguments.quick, clients=arguments.clients, processes=arguments.processes, kind=arguments.kind)
