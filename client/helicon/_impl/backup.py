@@ -34,7 +34,8 @@ STALE_TEMPORARY_SECONDS = 600.0
 """After this time a temporary file belongs to a process that died while writing."""
 
 CONCURRENT_SECONDS = 300.0
-"""A newer copy saved within this time is a sibling's and is kept; an older one may be of a restored server."""
+"""A copy saved within this time, and not older, is a sibling's and is left; longer ago, it may be of a server
+whose ids have begun anew."""
 
 _MAGIC = b"helicon-backup"
 _VERSION = b"1"
@@ -217,22 +218,24 @@ def _save_to(folder: str, identity: Identity, copy: Copy) -> NoCopy | None:
             if isinstance(directory, NoCopy):
                 return directory
             with brief_lock(directory):
-                if not _sibling_is_newer(directory, identity, copy):
+                if not _sibling_suffices(directory, identity, copy):
                     _replace(directory, file_name(identity), content)
     except OSError as error:
         return NoCopy("unwritable", f"the backup cannot be written: {error.strerror}")
     return None
 
 
-def _sibling_is_newer(directory: int, identity: Identity, copy: Copy) -> bool:
+def _sibling_suffices(directory: int, identity: Identity, copy: Copy) -> bool:
     try:
         present = _read(directory, identity)
     except OSError:
         return False
     if not isinstance(present, Copy) or copy.notification_id < 0:
         return False
-    recent = abs(copy.saved_at - present.saved_at) < CONCURRENT_SECONDS
-    return recent and present.notification_id > copy.notification_id
+    if abs(copy.saved_at - present.saved_at) >= CONCURRENT_SECONDS:
+        return False
+    same = present.notification_id == copy.notification_id and present.release_key == copy.release_key
+    return same or present.notification_id > copy.notification_id
 
 
 def _replace(directory: int, name: str, content: bytes) -> None:
