@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from urllib.parse import quote
 
@@ -451,10 +452,11 @@ class TestContents:
         deferred = [client.decide(configs("shop", "default", "application", ip=str(n))) for n in range(50)]
         assert all(isinstance(each, Defer) for each in deferred)
 
-        answers = [await plane.resolve(each) for each in deferred if isinstance(each, Defer)]
+        answers = await asyncio.gather(*(plane.resolve(each) for each in deferred if isinstance(each, Defer)))
 
         assert [each.status for each in answers if isinstance(each, Answer)] == [200] * 50
         assert world.database.reads == before + 1
+        assert plane.store.loads == 1
         await plane.stop()
 
     async def test_content__of_a_new_release__is_in_memory_before_anybody_asks(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import pytest
 from structlog.testing import capture_logs
 
 from helicon_server.delivery.follower import pause_after
 from helicon_server.delivery.options import DeliveryOptions
+from helicon_server.delivery.outcomes import Answer, Park
 from helicon_server.delivery.plane import DeliveryPlane
 from helicon_server.domain.errors import Unavailable
 from helicon_server.domain.names import NamespaceRef
@@ -266,3 +268,52 @@ async def test_catch_up__by_many_at_once__is_few_looks(world: World, client: Cli
 
     assert {answer.status for answer in answers} == {200}
     assert world.database.reads - before <= 5
+
+
+async def test_catch_up__by_one_client_again_and_again__leaves_a_pause_between_looks(
+    world: World, client: Client
+) -> None:
+    """The same by one client in a tight loop; the pause is a lower bound and so no matter of luck."""
+    await world.publish("shop", "application", {"a": "1"})
+    await client.seen(world)
+    before = world.database.reads
+    asked = configs("shop", "default", "application", messages='{"details":{"shop+default+application":999999999999}}')
+
+    for _ in range(10):
+        await client.get(asked)
+
+    looks = world.database.read_at[before:]
+    assert len(looks) >= 10
+    assert min(later - earlier for earlier, later in pairwise(looks)) > 0.015
+
+
+async def test_messages__of_one_namespace_over_two_batches__wake_once(world: World) -> None:
+    """The first batch finds the newest release already; a client must not be told of it a second time."""
+    plane = world.plane()
+    await plane.start()
+    client = Client(plane)
+    world.bus.muted = True
+    for number in range(600):
+        await world.publish("shop", "application", {"a": str(number)})
+    told: list[object] = []
+
+    def poll_again(answer: Answer) -> None:
+        if answer.status != 200:
+            return  # the plane stops
+        known = entries(answer)[0]["notificationId"]
+        told.append(known)
+        assert isinstance(known, int)
+        parked = client.decide(poll("shop", "default", {"application": known}))
+        assert isinstance(parked, Park)
+        plane.park(parked, poll_again)
+
+    parked = client.decide(poll("shop", "default", {"application": -1}))
+    assert isinstance(parked, Park)
+    plane.park(parked, poll_again)
+    world.bus.muted = False
+    world.bus.hint()
+    await client.seen(world)
+    await asyncio.sleep(0.05)
+
+    assert told == [await world.newest_message()]
+    await plane.stop()

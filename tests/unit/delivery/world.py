@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -58,20 +59,25 @@ class ManualBus:
 
 
 class FlakyDatabase:
-    """A database whose reads fail while ``away``; counts the reads."""
+    """A database whose reads fail while ``away``; notes when it was read (loop time, in seconds)."""
 
     def __init__(self, database: ConfigDatabase) -> None:
         self._database = database
         self.away = False
-        self.reads = 0
+        self.read_at: list[float] = []
 
     @property
     def name(self) -> str:
         return self._database.name
 
+    @property
+    def reads(self) -> int:
+        """How often it was read."""
+        return len(self.read_at)
+
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ConfigRead]:
-        self.reads += 1
+        self.read_at.append(asyncio.get_running_loop().time())
         self._check()
         async with self._database.read() as tx:
             yield tx
