@@ -24,6 +24,7 @@ ALLOWED: dict[str, str] = {
     "__dir__": "Python calls it of modules",
     "__class__": "isinstance() reads it of a stand-in",
     "_keeps_the_contract": "the type checker compares an implementation with its Protocol there",
+    "redirect_slashes": "an option of Starlette's router",
     "should_exit": "uvicorn's server ends when it is set",
     "pytest_*": "pytest calls its hooks by name",
     "pytestmark": "pytest reads the marks of a module",
