@@ -80,10 +80,6 @@ class Management:
         """Creates a namespace by its full name, whose suffix says the format."""
         self._send("POST", f"{self._of(app)}/namespaces", json={"name": name, "public": public})
 
-    def associate(self, app: str, name: str, *, cluster: str = DEFAULT_CLUSTER) -> None:
-        """Gives an app its own overlay on another app's public namespace."""
-        self._send("POST", f"{self._of(app)}/clusters/{cluster}/namespaces", json={"name": name})
-
     def read_text(self, app: str, namespace: str, *, cluster: str = DEFAULT_CLUSTER) -> Draft:
         answer = self._send("GET", f"{self._namespace(app, namespace, cluster)}/text")
         return Draft(answer.content.decode(), _revision(answer))
