@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from helicon.protocol.names import DEFAULT_CLUSTER
 from helicon_server.domain.actors import Right
 from helicon_server.domain.errors import Conflict, NotFound
-from helicon_server.domain.model import Cluster, new_namespace
+from helicon_server.domain.model import Cluster, MessageKind, new_namespace
 from helicon_server.domain.names import ClusterRef, NamespaceRef, parse_cluster
 from helicon_server.storage.contract import ConfigRead, ConfigWrite
 
@@ -26,6 +26,8 @@ async def create_cluster(tx: ConfigWrite, caller: Caller, ref: ClusterRef) -> Cl
         raise Conflict("The cluster 'default' always exists.", code="cluster_exists")
     cluster = Cluster(ref.environment, ref.app, ref.cluster, caller.now, caller.actor.name)
     await tx.clusters.insert(cluster)
+    # Before the definitions are read: see create_namespace.
+    await tx.messages.append(MessageKind.DEFINITION, [NamespaceRef(ref.environment, ref.app, ref.cluster, "")])
     for definition in await tx.definitions.list(ref.environment, ref.app):
         of_cluster = NamespaceRef(ref.environment, ref.app, ref.cluster, definition.name)
         await tx.namespaces.insert(new_namespace(of_cluster, definition.format, caller.now, caller.actor.name))

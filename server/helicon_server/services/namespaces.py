@@ -42,13 +42,15 @@ async def create_namespace(
         environment, app, name, format_, new.public, new.comment, caller.now, caller.actor.name
     )
     await tx.definitions.insert(definition)
+    # Before the clusters are read, and create_cluster does the same: whoever comes second sees the first, so that no
+    # cluster misses a namespace.
+    await tx.messages.append(MessageKind.DEFINITION, [NamespaceRef(environment, app, DEFAULT_CLUSTER, name)])
     clusters = [DEFAULT_CLUSTER, *(cluster.name for cluster in await tx.clusters.list(environment, app))]
     for cluster in clusters:
         ref = NamespaceRef(environment, app, cluster, name)
         await tx.namespaces.insert(new_namespace(ref, format_, caller.now, caller.actor.name))
     first = NamespaceRef(environment, app, clusters[0], name)
     await audit(tx.audit, caller, "namespace.create", ref=first, detail={"public": new.public, "clusters": clusters})
-    await tx.messages.append(MessageKind.DEFINITION, [first])
     return definition
 
 
