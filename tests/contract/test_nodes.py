@@ -124,7 +124,7 @@ async def test_idempotency__same_key_from_two_nodes_at_once__makes_one_release(s
         async with database.write() as tx:
             await tx.namespaces.lock([REF])
             release = await tx.releases.insert(rows.release(namespace))
-            await tx.idempotency.put("DEV", "token:ci", "k", rows.answer(release.head.id))
+            await tx.idempotency.put("DEV", "token:ci", "k", rows.answer(release.head.id), at=rows.NOW)
 
     outcomes = await asyncio.gather(*(outcome(publish(node)) for node in nodes))
     [refused] = [error for error in outcomes if error is not None]

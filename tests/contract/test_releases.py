@@ -91,7 +91,7 @@ async def test_contents__of_a_large_document__come_back_whole(database: Database
 async def test_idempotency__answer_put__is_found_by_environment_actor_and_key(database: Database) -> None:
     answer = IdempotentAnswer("sha", {"releases": [{"id": 1, "键": None}], "a": 1.5})
     async with database.write() as tx:
-        await tx.idempotency.put("DEV", "user:alice", "key-1", answer)
+        await tx.idempotency.put("DEV", "user:alice", "key-1", answer, at=rows.NOW)
     async with database.read() as tx:
         assert answer == await tx.idempotency.get("DEV", "user:alice", "key-1")
         for other in (("PRO", "user:alice", "key-1"), ("DEV", "user:bob", "key-1"), ("DEV", "user:alice", "KEY-1")):
@@ -100,10 +100,22 @@ async def test_idempotency__answer_put__is_found_by_environment_actor_and_key(da
 
 async def test_idempotency__key_stored_meanwhile__conflicts(database: Database) -> None:
     async with database.write() as tx:
-        await tx.idempotency.put("DEV", "user:alice", "key-1", IdempotentAnswer("sha", {"first": True}))
+        await tx.idempotency.put("DEV", "user:alice", "key-1", IdempotentAnswer("sha", {"first": True}), at=rows.NOW)
     with pytest.raises(Conflict) as caught:
         async with database.write() as tx:
-            await tx.idempotency.put("DEV", "user:alice", "key-1", IdempotentAnswer("sha", {"first": False}))
+            await tx.idempotency.put(
+                "DEV", "user:alice", "key-1", IdempotentAnswer("sha", {"first": False}), at=rows.NOW
+            )
     assert caught.value.code == "idempotency_key_in_use"
     async with database.read() as tx:
         assert IdempotentAnswer("sha", {"first": True}) == await tx.idempotency.get("DEV", "user:alice", "key-1")
+
+
+async def test_idempotency__answers_before_a_moment_forgotten__younger_ones_stay(database: Database) -> None:
+    async with database.write() as tx:
+        await tx.idempotency.put("DEV", "user:alice", "old", IdempotentAnswer("sha", {}), at=rows.NOW)
+        await tx.idempotency.put("PRO", "user:alice", "young", IdempotentAnswer("sha", {}), at=rows.LATER)
+        await tx.idempotency.forget_before(rows.LATER)
+    async with database.read() as tx:
+        assert await tx.idempotency.get("DEV", "user:alice", "old") is None
+        assert await tx.idempotency.get("PRO", "user:alice", "young") is not None

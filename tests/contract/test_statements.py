@@ -76,7 +76,7 @@ async def test_publish__of_any_number__takes_two_statements_a_namespace_and_few_
         for namespace, id_ in zip(made, await tx.messages.append(MessageKind.RELEASE, refs), strict=True):
             await tx.namespaces.touch(replace(namespace, message_id=id_))
         await tx.audit.append(rows.audit())
-        await tx.idempotency.put("DEV", "user:alice", "k", rows.answer(1))
+        await tx.idempotency.put("DEV", "user:alice", "k", rows.answer(1), at=rows.NOW)
     besides = len(counter.statements) - 2 * number
     assert besides <= 6  # lock, audit, answer; append with its lock and notice
 

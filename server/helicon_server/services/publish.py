@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from helicon_server.domain.actors import Right
 from helicon_server.domain.draft import check_length, check_text, configurations, to_text
@@ -30,6 +31,8 @@ from helicon_server.storage.contract import ConfigWrite
 from .context import Caller, audit
 from .environments import require_environment
 from .namespaces import found
+
+IDEMPOTENCY_LIFETIME = timedelta(days=7)  # how long a repeated request is recognised
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +163,8 @@ async def _release(
         published.append(Published(head.id, head.key, message_id, head.ref, head.operation))
     if note.idempotency_key is not None:
         answer = IdempotentAnswer(asked, {"releases": [_wire(p) for p in published]})
-        await tx.idempotency.put(environment, caller.actor.name, note.idempotency_key, answer)
+        await tx.idempotency.put(environment, caller.actor.name, note.idempotency_key, answer, at=caller.now)
+        await tx.idempotency.forget_before(caller.now - IDEMPOTENCY_LIFETIME)
     return published
 
 

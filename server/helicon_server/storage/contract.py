@@ -286,8 +286,12 @@ class IdempotencyReader(Protocol):
 
 
 class IdempotencyWriter(IdempotencyReader, Protocol):
-    async def put(self, environment: str, actor: str, key: str, answer: IdempotentAnswer) -> None:
+    async def put(self, environment: str, actor: str, key: str, answer: IdempotentAnswer, *, at: datetime) -> None:
         """Stores an answer. Raises Conflict ``idempotency_key_in_use`` when the key was stored meanwhile."""
+        ...
+
+    async def forget_before(self, at: datetime) -> None:
+        """Removes the answers that were stored before the aware datetime ``at``, of every environment."""
         ...
 
 

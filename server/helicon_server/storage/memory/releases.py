@@ -70,8 +70,14 @@ class MemoryIdempotency:
     async def get(self, environment: str, actor: str, key: str) -> IdempotentAnswer | None:
         return self._session.state.idempotency.get((environment, actor, key))
 
-    async def put(self, environment: str, actor: str, key: str, answer: IdempotentAnswer) -> None:
+    async def put(self, environment: str, actor: str, key: str, answer: IdempotentAnswer, *, at: datetime) -> None:
         answers = self._session.state.idempotency
         if (environment, actor, key) in answers:
             self._session.refuse("idempotency_key_in_use", "This idempotency key was used meanwhile.")
         answers[environment, actor, key] = answer
+        self._session.state.answered_at[environment, actor, key] = at
+
+    async def forget_before(self, at: datetime) -> None:
+        state = self._session.state
+        for key in [key for key, stored_at in state.answered_at.items() if stored_at < at]:
+            del state.idempotency[key], state.answered_at[key]

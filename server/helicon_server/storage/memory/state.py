@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from helicon_server.domain.model import (
     App,
@@ -36,6 +37,7 @@ class State:
     releases: dict[int, Release] = field(default_factory=dict)
     messages: dict[int, Message] = field(default_factory=dict)
     idempotency: dict[tuple[str, str, str], IdempotentAnswer] = field(default_factory=dict)
+    answered_at: dict[tuple[str, str, str], datetime] = field(default_factory=dict)  # beside ``idempotency``
     last_id: int = 0
 
     def copy(self) -> State:
@@ -53,6 +55,7 @@ class State:
             releases=dict(self.releases),
             messages=dict(self.messages),
             idempotency=dict(self.idempotency),
+            answered_at=dict(self.answered_at),
             last_id=self.last_id,
         )
 

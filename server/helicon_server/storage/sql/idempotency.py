@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 
 from helicon_server.domain.model import IdempotentAnswer
 
@@ -16,6 +16,7 @@ _GET = select(idempotency.c.request_sha256, idempotency.c.answer).where(
     idempotency.c.actor == bindparam("actor"),
     idempotency.c.key == bindparam("key"),
 )
+_FORGET = delete(idempotency).where(idempotency.c.created_at < bindparam("at"))
 
 
 class SqlIdempotencyReader:
@@ -28,7 +29,7 @@ class SqlIdempotencyReader:
 
 
 class SqlIdempotencyWriter(SqlIdempotencyReader):
-    async def put(self, environment: str, actor: str, key: str, answer: IdempotentAnswer) -> None:
+    async def put(self, environment: str, actor: str, key: str, answer: IdempotentAnswer, *, at: datetime) -> None:
         await self._session.change(
             insert(idempotency),
             {
@@ -36,7 +37,10 @@ class SqlIdempotencyWriter(SqlIdempotencyReader):
                 "actor": actor,
                 "key": key,
                 "request_sha256": answer.request_sha256,
-                "created_at": datetime.now(UTC),
+                "created_at": at,
                 "answer": answer.answer,
             },
         )
+
+    async def forget_before(self, at: datetime) -> None:
+        await self._session.change(_FORGET, {"at": at})
