@@ -211,6 +211,16 @@ class TestResolution:
 
         assert body(await client.get(configs("platform", "default", "redis")))["releaseKey"] == release.head.key
 
+    async def test_application__made_public_by_another_app__still_belongs_to_the_asking_one(
+        self, world: World, client: Client
+    ) -> None:
+        """Section 3: `application` is always the app's own."""
+        await world.define("platform", "application", public=True)
+        await world.publish("platform", "application", {"a": "1"})
+        await client.seen(world)
+
+        assert (await client.get(configs("shop", "default", "application"))).status == 404
+
     async def test_private_namespace_of_another_app__is_not_found(self, world: World, client: Client) -> None:
         await world.define("platform", "secrets")
         await world.publish("platform", "secrets", {"a": "1"})

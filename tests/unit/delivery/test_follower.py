@@ -289,7 +289,16 @@ async def test_catch_up__by_one_client_again_and_again__leaves_a_pause_between_l
 
 async def test_messages__of_one_namespace_over_two_batches__wake_once(world: World) -> None:
     """The first batch finds the newest release already; a client must not be told of it a second time."""
-    plane = world.plane()
+
+    class Remote(FlakyDatabase):
+        @asynccontextmanager
+        async def read(self) -> AsyncIterator[ConfigRead]:
+            for _ in range(20):  # turns of the loop in which woken clients come back
+                await asyncio.sleep(0)
+            async with super().read() as tx:
+                yield tx
+
+    plane = DeliveryPlane([(Remote(world.database), world.bus)], "DEV", DeliveryOptions(sweep_s=60, warm_up=False))
     await plane.start()
     client = Client(plane)
     world.bus.muted = True

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from urllib.parse import quote
 
 import pytest
 
+from helicon_server.delivery.hub import Waiter
 from helicon_server.delivery.options import DeliveryOptions
 from helicon_server.delivery.outcomes import Answer, Park
 from helicon_server.delivery.plane import DeliveryPlane
@@ -374,6 +377,24 @@ class TestPush:
 
         assert len(client.plane.hub) == 0
         assert client.plane.hub.watched_keys == 0
+
+    async def test_abandoned__its_connection__is_held_by_nobody(self, client: Client) -> None:
+        """Nothing that belongs to a client stays until the hold would have ended."""
+
+        def wake(_: Answer) -> None:
+            raise AssertionError("nobody is there")
+
+        parked = client.decide(poll("shop", "default", {"application": -1}))
+        assert isinstance(parked, Park)
+        waiter = client.plane.park(parked, wake)
+        connection = weakref.ref(wake)
+        assert isinstance(waiter, Waiter)
+        waiter.release()
+
+        del wake, waiter
+        gc.collect()
+
+        assert connection() is None
 
 
 class TestEnd:
