@@ -221,6 +221,7 @@ def test_follow__same_server_back_with_nothing_new__says_connected_at_once(
     """A poll alone would be held for a minute before it proved anything."""
     monkeypatch.setattr(progress, "RECHECK_SECONDS", (0.01, 0.01))
     monkeypatch.setattr(backoff, "CAP_SECONDS", 0.05)
+    monkeypatch.setattr(progress, "RECHECK_RETRY_SECONDS", 300.0)
     client = open_client(apollo.url)
     eventually(lambda: client.status().namespaces["application"].notification_id > 0, "the confirmed id")
     release = apollo._releases["application"]
@@ -232,6 +233,33 @@ def test_follow__same_server_back_with_nothing_new__says_connected_at_once(
         eventually(lambda: client.status().connection is Connection.CONNECTED, "the state")
         eventually(back.polls_held, "the poll")
         assert client.status().last_error is None
+
+
+def test_follow__polls_alone_fail__brings_changes_late_and_says_why_once(
+    apollo: ScriptedServer,
+    open_client: OpenClient,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A proxy that forbids long polls must neither hide changes nor be hammered."""
+    waits: list[int] = []
+    full_jitter = backoff.full_jitter
+
+    def quick(attempt: int, unit: float, **options: float) -> float:
+        waits.append(attempt)
+        return full_jitter(1, unit, base=0.01, cap=0.01)
+
+    monkeypatch.setattr(backoff, "full_jitter", quick)
+    apollo.script("notifications", scripts.html(502), repeat=True)
+    client = open_client(apollo.url)
+    apollo.publish("application", {"http.timeout": "1"})
+    eventually(lambda: client.namespace().get("http.timeout") == "1", "the new value")
+    eventually(lambda: len(waits) > 6, "several rounds")
+    assert waits[:7] == [1, 2, 3, 4, 5, 6, 7], "the waits do not grow"
+    assert client.status().connection is Connection.CONNECTED
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(told) == 1
+    assert told[0].startswith("polls_fail ")
 
 
 def test_follow__server_restarted__delivers_the_next_publish(apollo: ScriptedServer, open_client: OpenClient) -> None:

@@ -29,6 +29,9 @@ LOG = logging.getLogger("helicon")
 _ONE_NAMESPACE_CODES = frozenset({"bad_answer", "too_large", "connection_lost", "server_error"})
 """Troubles that may come from one namespace alone; the others say that no server can be used."""
 
+POLLS_FAILED = 3
+"""Failed polls in a row, between looks that succeed, after which it is told."""
+
 START_CAP_SECONDS = 1.0
 """Ceiling of the waits while a caller waits for the first load."""
 
@@ -44,6 +47,7 @@ class Follower:
         self._closing = False
         self._new_names = False
         self._lost = False
+        self._reached = False
         self.connection = Connection.CONNECTING
         self.server: Address | None = None
         self.last_error: RequestError | None = None
@@ -104,14 +108,14 @@ class Follower:
 
     def _round(self) -> None:
         """Loads what is not loaded, then holds one poll and follows up what it says."""
-        self._new_names = False
+        self._new_names = self._reached = False
         # After a loss of the servers all are looked at: it is the only way to know at once that they are back,
-        # and what a poll would have said meanwhile.
+        # and what a poll would have said meanwhile. Where polls alone fail, as behind a proxy that forbids them,
+        # it is also what still brings changes, if late.
         self._look_at([state for state in self._states.values() if self._lost or not state.asked])
         self._lost = False
         if not any(state.asked for state in self._states.values()):
             raise self.last_error or UnavailableError("bad_answer", "no server gave a usable answer")
-        self._prove_return()
         poll = self._begin_poll()
         try:
             news = self._wait(poll)
@@ -119,22 +123,10 @@ class Follower:
             poll.abandon()
             raise
         if news is not None:
+            # Only now: where polls alone fail, looks that succeed must not make the rounds ever faster.
+            self.failures = 0
             self._worked(poll.server)
             self._follow_up(news, poll.server)
-
-    def _prove_return(self) -> None:
-        """After an outage, asks something that is answered at once: a poll may be held for a minute.
-
-        The failures stay counted until a poll is answered, so that servers, or a proxy, that fail polls alone
-        are not asked ever faster.
-        """
-        if self.connection is Connection.CONNECTED or not self.failures:
-            return
-        failures = self.failures
-        try:
-            self._look_at(list(self._states.values()))
-        finally:
-            self.failures = failures
 
     def _begin_poll(self) -> Poll:
         marks = {state.name: state.progress.seen for state in self._states.values()}
@@ -276,7 +268,7 @@ class Follower:
         self.connection = Connection.CONNECTED
         self.server = self._server = server
         self.last_error = None
-        self.failures = 0
+        self._reached = True
 
     def _rest(self, error: RequestError) -> None:
         """Notes a failed round, settles what a caller may be waiting for, and waits."""
@@ -319,23 +311,33 @@ class Follower:
     def _note(self, error: RequestError) -> None:
         """Logs a change of the state, not each failure."""
         before = self.connection
+        first = before is Connection.CONNECTING and self.failures == 1
         if isinstance(error, DeniedError):
             self.connection = Connection.DENIED
-        elif before is Connection.CONNECTED and self.failures > 1:
-            # One failure is how a restarted server or a cut connection looks; the next round heals it.
+        elif self._reached and self.failures == POLLS_FAILED:
+            LOG.warning(
+                "polls_fail app=%s cause=%s: %s; changes arrive late until a poll succeeds",
+                self._settings.app_id,
+                error.code,
+                error.message,
+            )
+        elif before is Connection.DENIED or (before is Connection.CONNECTED and self._is_outage()):
             self.connection = Connection.INTERRUPTED
-        elif before is Connection.DENIED:
-            self.connection = Connection.INTERRUPTED
-        if self.connection is not before or (before is Connection.CONNECTING and self.failures == 1):
-            level = logging.ERROR if isinstance(error, DeniedError) else logging.WARNING
+        if self.connection is not before or first:
             LOG.log(
-                level,
+                logging.ERROR if isinstance(error, DeniedError) else logging.WARNING,
                 "servers_unavailable app=%s state=%s cause=%s: %s",
                 self._settings.app_id,
                 self.connection,
                 error.code,
                 error.message,
             )
+
+    def _is_outage(self) -> bool:
+        """Says whether the servers are lost: not after one failure, which is how a restart of a server or a cut
+        connection looks and which the next round heals, and not while they answer all but polls.
+        """
+        return self.failures > 1 and not self._reached
 
     @staticmethod
     def _cap(error: RequestError, waited_for: bool) -> float:
