@@ -8,10 +8,7 @@ database, no copy of a value. Whatever is unusual takes the longer way through `
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Final
-
-import orjson
 
 from helicon.protocol.merge import join_release_keys
 from helicon.protocol.names import CONTENT_KEY, format_of, is_document, is_name, strip_properties
@@ -24,11 +21,12 @@ from helicon_server.delivery.answers import (
     handler_error,
 )
 from helicon_server.delivery.directory import Directory
-from helicon_server.delivery.index import EnvironmentView, Resolution, fold
+from helicon_server.delivery.index import EnvironmentView, Resolution
 from helicon_server.delivery.options import DeliveryOptions
 from helicon_server.delivery.outcomes import Answer, CatchUp, Defer, Elsewhere, Load, Outcome, Park
 from helicon_server.delivery.polls import BadNotificationsError, collapse, compare, parse_notifications
 from helicon_server.delivery.requests import (
+    NAME_LIMIT,
     TARGET_LIMIT,
     BadTargetError,
     HeaderOf,
@@ -41,12 +39,12 @@ from helicon_server.delivery.requests import (
     parse_query_lazily,
 )
 from helicon_server.delivery.store import Content, Kept, ReleaseId, ReleaseStore, merged
+from helicon_server.delivery.told import newest_named, wanted_message
 
 _READS: Final = ("GET", "HEAD")
-_HIT_LIMIT: Final = 100_000  # remembered paths; they are found again when dropped
+_HIT_LIMIT: Final = 50_000  # remembered paths; they are found again when dropped
 _NO_CONTENT: Final = Answer(404, (), b"")  # stands in the store for a document without its one entry
 _NO_PARAMETERS: Final[dict[str, str]] = {}
-_SHORT_MESSAGES: Final = 1024  # characters; only short ones are remembered, so that memory stays bounded
 _NOTHING: Final[Mapping[ReleaseId, Content]] = {}
 
 
@@ -104,7 +102,7 @@ class Decider:
             return None
         if hit.conditional:
             messages = parameters.get("messages")
-            if messages and _newest_named(messages) > hit.view.follower.seen_id:
+            if messages and newest_named(messages) > hit.view.follower.seen_id:
                 return None
             release_key = parameters.get("releaseKey")
             if release_key and form_decoded(release_key) == hit.release_key:
@@ -172,9 +170,11 @@ class Decider:
             return _invalid_app_id(request.path)
         parameters = parse_query(request.query)
         data_center = parameters.get("dataCenter", "")
+        if _too_long(route.app, route.cluster, route.namespace, data_center):
+            return _name_too_long(request.path)
         conditional = route.surface is Surface.CONFIGS
         if conditional and may_wait:
-            wanted = _wanted_message(view, route, data_center, parameters.get("messages", ""))
+            wanted = wanted_message(view, route, data_center, parameters.get("messages", ""))
             if wanted > view.follower.seen_id:
                 return Defer(request, CatchUp(view, wanted))
         resolution = view.resolve(route.app, route.cluster, data_center, route.namespace)
@@ -242,11 +242,13 @@ class Decider:
             if name not in parameters:
                 message = f"Required parameter '{name}' is not present."
                 return handler_error(500, "missing_parameter", message, "MissingParameter")
+        cluster, data_center = parameters["cluster"], parameters.get("dataCenter", "")
+        if _too_long(app, cluster, data_center):
+            return _name_too_long(request.path)
         try:
             entries = collapse(view, app, parse_notifications(parameters["notifications"]))
         except BadNotificationsError as error:
             return handler_error(400, "invalid_notifications", str(error), "BadRequest")
-        cluster, data_center = parameters["cluster"], parameters.get("dataCenter", "")
         watched = tuple([view.watched(app, cluster, data_center, name) for name, _ in entries])
         known = tuple([seen for _, seen in entries])
         news = compare(view, watched, known)
@@ -260,6 +262,14 @@ class Decider:
 
 def _invalid_app_id(path: bytes) -> Answer:
     return container_error(400, "invalid_app_id", "The app id is missing or holds characters that no app id has.", path)
+
+
+def _too_long(*names: str) -> bool:
+    return any(len(name) > NAME_LIMIT for name in names)
+
+
+def _name_too_long(path: bytes) -> Answer:
+    return container_error(400, "name_too_long", f"A name is longer than {NAME_LIMIT} characters.", path)
 
 
 def _release_key(resolution: Resolution) -> str:
@@ -279,39 +289,6 @@ def _file(route: Route, content: Content) -> Answer:
     else:
         text = render(configurations)
     return file_answer(route.surface, name, text.encode())
-
-
-def _messages(text: str) -> dict[str, int]:
-    """Watch keys and ids of the ``messages`` parameter; what cannot be read counts as absent (section 4.1)."""
-    try:
-        parsed = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return {}
-    details = parsed.get("details") if isinstance(parsed, dict) else None
-    if not isinstance(details, dict):
-        return {}
-    return {key: value for key, value in details.items() if type(value) is int}
-
-
-def _newest_named(encoded: str) -> int:
-    """The greatest id of an encoded ``messages`` value, 0 for none. After a release thousands of clients send one."""
-    return _remembered_newest(encoded) if len(encoded) <= _SHORT_MESSAGES else _read_newest(encoded)
-
-
-def _read_newest(encoded: str) -> int:
-    return max(_messages(form_decoded(encoded)).values(), default=0)
-
-
-_remembered_newest = lru_cache(maxsize=4096)(_read_newest)
-
-
-def _wanted_message(view: EnvironmentView, route: Route, data_center: str, text: str) -> int:
-    """The greatest id that the client names for one of the keys that this read depends on, 0 for none."""
-    if not text:
-        return 0
-    relevant = set(view.watched(route.app, route.cluster, data_center, route.namespace).keys)
-    ids = [value for key, value in _messages(text).items() if fold(f"{view.name}/{key}") in relevant]
-    return max(ids, default=0)
 
 
 def _stale(hit: _Hit) -> _Hit:

@@ -25,7 +25,7 @@ from helicon_server.domain.names import NamespaceRef
 if TYPE_CHECKING:
     from helicon_server.delivery.follower import Follower
 
-_WATCHED_LIMIT = 50_000  # remembered watches; they are rebuilt when dropped
+_WATCHED_LIMIT = 20_000  # remembered watches; they are rebuilt when dropped
 _PLACEHOLDER = NO_APP_ID_PLACEHOLDER.lower()
 
 

@@ -13,6 +13,7 @@ import orjson
 
 from helicon_server.delivery.answers import json_answer
 from helicon_server.delivery.outcomes import Answer
+from helicon_server.delivery.requests import NAME_LIMIT
 
 if TYPE_CHECKING:
     from helicon_server.delivery.index import EnvironmentView
@@ -61,6 +62,8 @@ def parse_notifications(text: str) -> list[tuple[str, int]]:
             continue
         if not isinstance(name, str):
             raise BadNotificationsError("A 'namespaceName' of 'notifications' is not a string.")
+        if len(name) > NAME_LIMIT:
+            raise BadNotificationsError(f"A 'namespaceName' of 'notifications' is longer than {NAME_LIMIT} characters.")
         known.append((name, _notification_id(entry.get("notificationId"))))
     if not known:
         raise BadNotificationsError("No entry of 'notifications' has a 'namespaceName'.")

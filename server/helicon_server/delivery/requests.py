@@ -14,6 +14,7 @@ from enum import Enum, auto
 from urllib.parse import unquote_plus, unquote_to_bytes
 
 TARGET_LIMIT = 256 * 1024  # bytes; Apollo takes 10,240 for the whole head, a poll of 1,000 namespaces needs more
+NAME_LIMIT = 256  # characters of one name in a request; stored names are shorter, and what is remembered stays bounded
 
 HeaderOf = Callable[[bytes], bytes | None]
 """Finds the first header of a lower-case name."""

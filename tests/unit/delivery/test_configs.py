@@ -338,6 +338,21 @@ class TestParameters:
 
         assert body(answer)["code"] == "target_too_long"
 
+    @pytest.mark.parametrize("position", range(4))
+    async def test_name__longer_than_any__is_400(self, world: World, client: Client, position: int) -> None:
+        """What is remembered of requests must stay bounded; 256 characters still pass."""
+        await world.publish("shop", "application", {"a": "1"})
+        await client.seen(world)
+        names = ["shop", "hz", "application", "sh"]
+
+        names[position] = "x" * 257
+        refused = await client.get(configs(*names[:3], dataCenter=names[3]))
+        names[position] = "x" * 256
+        accepted = await client.get(configs(*names[:3], dataCenter=names[3]))
+
+        assert (refused.status, body(refused)["code"]) == (400, "name_too_long")
+        assert accepted.status in (200, 404)
+
     async def test_path__refused__is_400(self, client: Client) -> None:
         """Section 1.2."""
         answer = await client.get("/configs//shop/default/application")

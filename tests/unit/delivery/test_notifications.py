@@ -185,6 +185,7 @@ class TestRefused:
             '[{"namespaceName":"a","notificationId":"x"}]',
             '[{"namespaceName":"a","notificationId":true}]',
             '[{"namespaceName":"a","notificationId":[]}]',
+            '[{"namespaceName":"' + "x" * 257 + '"}]',
             "[" * 5000,
             "[" + ",".join(['{"namespaceName":"a"}'] * 2001) + "]",
         ],
@@ -218,6 +219,12 @@ class TestRefused:
         answer = await client.get("/notifications/v2?" + "&".join(f"{k}={v}" for k, v in parameters.items()))
 
         assert (answer.status, body(answer)["code"]) == (500, "missing_parameter")
+
+    @pytest.mark.parametrize(("cluster", "data_center"), [("x" * 257, ""), ("default", "x" * 257)])
+    async def test_name__longer_than_any__is_400(self, client: Client, cluster: str, data_center: str) -> None:
+        answer = await client.get(poll("shop", cluster, {"application": -1}, dataCenter=data_center))
+
+        assert (answer.status, body(answer)["code"]) == (400, "name_too_long")
 
     @pytest.mark.parametrize("app", ["", "appId=&", "appId=%20&", "appId=a%2Bb&"])
     async def test_app_id__missing_or_malformed__is_400(self, client: Client, app: str) -> None:
