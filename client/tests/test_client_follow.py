@@ -274,6 +274,7 @@ def test_follow__server_restarted__delivers_the_next_publish(apollo: ScriptedSer
         again.publish("application", {**values, "http.timeout": "2"})
         eventually(lambda: client.namespace().get("http.timeout") == "2", "the next value")
         assert client.status().connection is Connection.CONNECTED
+        eventually_is(lambda: client.status().failures, 0, "the failures in a row")
 
 
 def test_follow__key_revoked_and_given_back__keeps_the_copy_and_recovers(

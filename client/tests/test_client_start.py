@@ -100,6 +100,23 @@ def test_client__server_back_after_a_start_from_backup__follows_it(
         assert client.status().source is Source.SERVER
 
 
+def test_client__server_back_with_the_release_of_the_backup__confirms_it(
+    apollo: ScriptedServer, open_client: OpenClient
+) -> None:
+    open_client(apollo.url).close()
+    release, port = apollo._releases["application"], apollo.port
+    apollo.stop()
+    client = open_client(apollo.url)
+    events: list[object] = []
+    client.namespace().on_change(events.append)
+    assert client.status().source is Source.BACKUP
+    with scripted_server(port=port) as back:
+        back._releases["application"] = release
+        eventually(lambda: client.status().source is Source.SERVER, "the confirmation")
+        assert client.namespace().snapshot().release_key == release.release_key
+        assert events == []
+
+
 def test_client__server_started_after_the_client__is_found(open_client: OpenClient) -> None:
     """Any order of starting must end well."""
     with scripted_server() as server:
