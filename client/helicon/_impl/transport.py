@@ -1,6 +1,6 @@
 """Speaks the client protocol with whichever server answers: discovery, `/configs` and the long poll.
 
-Every answer is classified once, here: worth another try (`UnavailableError`), or final (`DeniedError`,
+Troubles come out as `UnavailableError`, worth another try, or as the servers' final word (`DeniedError`,
 `NotReleasedError`, `RefusedError`). Not safe for several threads; a client has one thread for it.
 """
 
@@ -10,9 +10,9 @@ import time
 from typing import NamedTuple
 
 from helicon._impl.address import Address, parse_address
-from helicon._impl.backoff import RETRY_AFTER_CAP_SECONDS
+from helicon._impl.classify import bad_answer, classify
 from helicon._impl.connection import Connection
-from helicon._impl.errors import DeniedError, NotReleasedError, RefusedError, UnavailableError
+from helicon._impl.errors import UnavailableError
 from helicon._impl.http1 import Answer, ConnectionLostError
 from helicon._impl.resolve import Resolver
 from helicon._impl.servers import Servers
@@ -21,7 +21,6 @@ from helicon.protocol.answers import ConfigAnswer, parse_config
 from helicon.protocol.messages import (
     AnswerError,
     Notification,
-    load_json,
     parse_notifications,
     parse_services,
 )
@@ -192,7 +191,7 @@ class Transport:
         except AnswerError as error:
             if error.code == "incremental" and release_key is not None:
                 return self._fetch_from(server, namespace, deadline, None, details)
-            raise _bad_answer(server, error.message) from None
+            raise bad_answer(server, error.message) from None
 
     def _exchange(
         self,
@@ -285,11 +284,11 @@ class Transport:
 
         answer = self._exchange(server, target, deadline, SERVICES_LIMIT, _OPEN)
         if answer.status != 200:
-            raise _bad_answer(server, f"discovery answers {answer.status}")
+            raise bad_answer(server, f"discovery answers {answer.status}")
         try:
             texts = parse_services(answer.body)
         except AnswerError as error:
-            raise _bad_answer(server, error.message) from None
+            raise bad_answer(server, error.message) from None
         return [address for text in texts if (address := _usable(text, server)) is not None]
 
 
@@ -349,43 +348,12 @@ class Poll:
                 raise classify(answer, self.server)
         except AnswerError as error:
             servers.failed(self.server, time.monotonic())
-            raise _bad_answer(self.server, error.message) from None
+            raise bad_answer(self.server, error.message) from None
         except UnavailableError:
             servers.failed(self.server, time.monotonic())
             raise
         servers.worked(self.server)
         return news
-
-
-def classify(answer: Answer, server: Address) -> RequestError:
-    """Classifies an answer that brings nothing and names the server that gave it."""
-    error = _classified(answer, server)
-    error.server = server
-    return error
-
-
-def _classified(answer: Answer, server: Address) -> RequestError:
-    """Turns an answer that brings nothing into the error that says whether to try again.
-
-    A 4xx counts as the servers' word only when its body could be theirs: a login page, or a proxy that
-    cannot find its way, must neither end a start from the backup nor look like a revoked key.
-    """
-    status, url = answer.status, server.url
-    if status == 429 or (status == 503 and "retry-after" in answer.headers):
-        return UnavailableError(
-            "overloaded", f"{url} asks for patience with {status}", retry_after=_retry_after(answer)
-        )
-    if 300 <= status < 400:
-        return UnavailableError("redirect", f"{url} answers {status}; redirects are not followed")
-    if status >= 500:
-        return UnavailableError("server_error", f"{url} answers {status}")
-    if status in (401, 403) and not _is_page(answer):
-        return DeniedError("denied", f"{url} answers {status}: the access key is missing, wrong or revoked")
-    if status == 404 and _is_json_object(answer):
-        return NotReleasedError("not_released", f"{url} holds no release of the namespace for this app")
-    if status in (400, 405, 414, 431) and not _is_page(answer):
-        return RefusedError("refused", f"{url} refuses the request with {status}")
-    return _bad_answer(server, f"{status} did not come from a configuration server")
 
 
 def _share(deadline: float, servers_left: int) -> float | None:
@@ -404,24 +372,3 @@ def _usable(text: str, meta: Address) -> Address | None:
         return None
     # A discovery answer must not talk a client that asked for encryption out of it.
     return None if meta.scheme == "https" and address.scheme == "http" else address
-
-
-def _retry_after(answer: Answer) -> float | None:
-    text = answer.headers.get("retry-after", "")
-    seconds = float(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
-    return None if seconds is None else min(seconds, RETRY_AFTER_CAP_SECONDS)
-
-
-def _is_page(answer: Answer) -> bool:
-    return "html" in answer.headers.get("content-type", "").lower() or answer.body[:256].lstrip()[:1] == b"<"
-
-
-def _is_json_object(answer: Answer) -> bool:
-    try:
-        return isinstance(load_json(answer.body), dict)
-    except AnswerError:
-        return False
-
-
-def _bad_answer(server: Address, message: str) -> UnavailableError:
-    return UnavailableError("bad_answer", f"{server.url}: {message}")
