@@ -16,7 +16,7 @@ def parse(url: str) -> URL:
 
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter for a port that is no number, and repeats it
         parsed = None
     if parsed is None or parsed.get_backend_name() not in ("sqlite", "postgresql"):
         raise ValueError("a database URL must begin with sqlite+aiosqlite:/// or postgresql+asyncpg://")

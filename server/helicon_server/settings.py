@@ -7,6 +7,7 @@ stops the start with a sentence that names the variable. Secrets never print: th
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -17,6 +18,11 @@ from .domain.errors import HeliconError
 from .domain.names import parse_environment
 
 PREFIX = "HELICON_"
+_DATABASE_URL = re.compile(
+    r"sqlite\+aiosqlite:///(?!:memory:)[^?]+"  # a database in memory would be another one for each connection
+    r"|postgresql\+asyncpg://([^:/@]*(:[^@]*)?@)?(\[[0-9A-Fa-f:.]+\]|[^][:/?@]*)(:[0-9]+)?/[^?]+(\?.*)?",
+    re.DOTALL,
+)
 Role = Literal["delivery", "management"]
 
 
@@ -57,6 +63,11 @@ def _environment(entry: str) -> dict[str, object]:
 def _database_url(value: str) -> str:
     if not value.startswith(("sqlite+aiosqlite:///", "postgresql+asyncpg://")):
         raise ValueError("must begin with sqlite+aiosqlite:/// or postgresql+asyncpg://")
+    if not _DATABASE_URL.fullmatch(value):
+        raise ValueError(
+            "must read sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST:PORT/DATABASE; "
+            "in the password write @ as %40"
+        )
     return value
 
 

@@ -80,6 +80,12 @@ def test_load__environments__are_read_with_their_own_databases() -> None:
         ("DATABASE_URL", "postgresql://db/helicon"),
         ("DATABASE_URL", "sqlite:///helicon.db"),
         ("DATABASE_URL", "helicon.db"),
+        ("DATABASE_URL", "sqlite+aiosqlite:///"),
+        ("DATABASE_URL", "sqlite+aiosqlite:///:memory:"),
+        ("DATABASE_URL", "postgresql+asyncpg://db:port/helicon"),
+        ("DATABASE_URL", "postgresql+asyncpg://db"),
+        ("DATABASE_URL", "postgresql+asyncpg://user:p@ss@db/helicon"),
+        ("DATABASE_URL", "postgresql+asyncpg://user:pass/helicon"),
         ("ROLES", "delivery,portal"),
         ("ROLES", ","),
         ("WORKERS", "0"),
@@ -131,6 +137,23 @@ def test_bad_values__cover_every_setting_that_can_be_bad() -> None:
     )
     free = {"host", "data_dir"}  # any text may be a host or a folder: the start tries
     assert {name.lower() for name, _ in parameters} == set(Settings.model_fields) - free
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite+aiosqlite:////var/lib/helicon/helicon.db",
+        "sqlite+aiosqlite:///relative dir/helicon.db",
+        "postgresql+asyncpg://db/helicon",
+        "postgresql+asyncpg://helicon@db.example:5432/helicon",
+        "postgresql+asyncpg://helicon:p%40ss%2F%3Aw@[2001:db8::1]:5432/helicon?ssl=require",
+        "postgresql+asyncpg://helicon:pa/s:s?w#@db/helicon",
+        "postgresql+asyncpg:///helicon?host=/var/run/postgresql",
+    ],
+)
+def test_load__database_address__in_every_usual_form_is_taken(url: str) -> None:
+    """As it is given."""
+    assert load({}, {"HELICON_DATABASE_URL": url}).main_database_url == url
 
 
 @pytest.mark.parametrize(
