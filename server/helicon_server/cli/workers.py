@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import socket
+import threading
 import time
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
@@ -38,6 +40,9 @@ def run(configured: settings.Settings, listening: socket.socket) -> int:
     running.extend(_start(listening, configured.drain_s) for _ in range(configured.workers))
     while running:
         wait([worker.sentinel for worker in running], timeout=1.0)
+        if stopping:  # also those that were just being started when the signal came
+            for worker in running:
+                worker.terminate()
         for worker in [worker for worker in running if worker.exitcode is not None]:
             running.remove(worker)
             if not stopping:
@@ -54,4 +59,13 @@ def _start(listening: socket.socket, drain_s: int) -> SpawnProcess:
 
 
 def _work(listening: socket.socket, drain_s: int) -> None:
+    threading.Thread(target=_end_with_parent, name="helicon-parent", daemon=True).start()
     raise SystemExit(node.run(app.from_environment(), listening, drain_s))
+
+
+def _end_with_parent() -> None:
+    """Stops a worker whose parent was killed: it would hold the port for ever, and nobody would know to stop it."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
