@@ -19,7 +19,7 @@ def print_environment() -> None:
     print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; {cores} cores ({_processor()}), load {load:.1f} before the start")
     print(f"Python {platform.python_version()}, {platform.system()} {platform.release()}; {versions}")
     if load > cores * _QUIET:
-        print("The machine was busy with something else: latencies and starts look worse than they are.")
+        print("The machine was busy in the minute before: unless that ended, figures look worse than they are.")
 
 
 def _processor() -> str:

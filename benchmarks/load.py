@@ -10,6 +10,7 @@ import asyncio
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from typing import cast
 
 import uvloop
@@ -57,7 +58,7 @@ class _Connection(asyncio.Protocol):
             self._first.set_result(None)
 
 
-async def _run(port: int, target: str, seconds: float) -> float:
+async def _run(port: int, target: str, seconds: float) -> tuple[float, int]:
     loop = asyncio.get_running_loop()
     request = f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
     counter = [0]
@@ -73,17 +74,26 @@ async def _run(port: int, target: str, seconds: float) -> float:
     rate = (counter[0] - before) / (time.perf_counter() - begun)
     for transport in transports:
         transport.close()
-    return rate
+    return rate, counter[0]
 
 
-def requests_per_second(port: int, target: str, seconds: float) -> float:
-    """Measures in a process of its own and returns answers per second."""
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a load generator saw."""
+
+    rate: float  # answers a second, without the start
+    answers: int  # all of them
+
+
+def load(port: int, target: str, seconds: float) -> Result:
+    """Puts a server under load from a process of its own."""
     command = [sys.executable, "-m", "benchmarks.load", str(port), target, str(seconds)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=False)
     if result.returncode != 0:
         raise RuntimeError(f"the load generator failed: {result.stderr[-2000:]}")
-    return float(result.stdout)
+    rate, answers = result.stdout.split()
+    return Result(float(rate), int(answers))
 
 
 if __name__ == "__main__":
-    print(uvloop.run(_run(int(sys.argv[1]), sys.argv[2], float(sys.argv[3]))))
+    print(*uvloop.run(_run(int(sys.argv[1]), sys.argv[2], float(sys.argv[3]))))
