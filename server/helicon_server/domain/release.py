@@ -17,7 +17,7 @@ def new_release_key(at: datetime) -> str:
 
 def content_sha256(configurations: Mapping[str, str]) -> str:
     """The identity of a content: hex SHA-256 of its JSON with sorted keys and no spaces."""
-    text = json.dumps(configurations, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(dict(configurations), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
