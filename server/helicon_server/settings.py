@@ -6,6 +6,7 @@ stops the start with a sentence that names the variable. Secrets never print: th
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Mapping
@@ -16,8 +17,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 
 from .domain.errors import HeliconError
 from .domain.names import parse_environment
+from .domain.wording import for_people
 
 PREFIX = "HELICON_"
+# Near enough to be taken for ours, and set beside them where client and server share a machine.
+_OF_THE_CLIENT = frozenset({"HELICON_ENV", "HELICON_META", "HELICON_CACHE_DIR", "HELICON_LOG"})
 _DATABASE_URL = re.compile(
     r"sqlite\+aiosqlite:///(?!:memory:)[^?]+"  # a database in memory would be another one for each connection
     r"|postgresql\+asyncpg://([^:/@]*(:[^@]*)?@)?(\[[0-9A-Fa-f:.]+\]|[^][:/?@]*)(:[0-9]+)?/[^?]+(\?.*)?",
@@ -193,6 +197,18 @@ def load(flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | No
         raise SettingsError(_explain(error, flags or {})) from None
 
 
+def misspelt(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Variables that look like a setting and are none, each with the setting that was probably meant."""
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    found = {}
+    for name in os.environ if environ is None else environ:
+        if name.startswith(PREFIX) and name not in known and name not in _OF_THE_CLIENT:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+            if near:
+                found[name] = near[0]
+    return found
+
+
 def export(settings: Settings) -> None:
     """Puts settings into this process's environment, for worker processes that start with it."""
     for name in settings.model_fields_set:
@@ -217,7 +233,7 @@ def _service_link(name: str, text: str) -> bool:
 def _explain(error: ValidationError, flags: Mapping[str, Any]) -> str:
     lines = []
     for problem in error.errors(include_input=False, include_url=False, include_context=False):
-        message = problem["msg"].removeprefix("Value error, ")
+        message = for_people(problem["msg"].removeprefix("Value error, "))
         name = str(problem["loc"][0]) if problem["loc"] else message.partition(":")[0]
         if not problem["loc"]:
             message = message.partition(":")[2].strip()

@@ -36,6 +36,8 @@ def migrate(
             applied = bring_up(url)
             print(f"{name}: {'applied ' + ', '.join(applied) if applied else 'current'}")
     except DatabaseUnreachable as error:
-        exits.stop(exits.UNAVAILABLE, f"{error} Check the address, and that the database is up.")
+        exits.stop(exits.UNAVAILABLE, f"{error}. Check the address, and that the database is up.")
+    except OSError as error:
+        exits.stop(exits.CANNOT_CREATE, f"The database cannot be read: {error.strerror or error}: {error.filename}.")
     except (MigrationFailed, app.DataDirUnusable) as error:
         exits.stop(exits.CANNOT_CREATE, str(error))

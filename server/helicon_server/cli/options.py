@@ -52,7 +52,10 @@ def run(configured: settings.Settings, work: Callable[[Storage, Caller], Awaitab
     try:
         return asyncio.run(opened())
     except Unavailable as error:
-        exits.stop(exits.UNAVAILABLE, error.message)
+        reason = error.details.get("reason", "")
+        if reason in ("read_only", "cannot_open"):
+            exits.stop(exits.CANNOT_CREATE, f"{error.message} It cannot be written by this user ({reason}).")
+        exits.stop(exits.UNAVAILABLE, f"{error.message} [{reason}]" if reason else error.message)
     except HeliconError as error:
         exits.stop(exits.REFUSED, f"{error.message} [{error.code}]")
 
@@ -62,7 +65,9 @@ async def require_schema(configured: settings.Settings) -> None:
     try:
         states = await app.schema_states(configured)
     except DatabaseUnreachable as error:
-        exits.stop(exits.UNAVAILABLE, f"{error} Check the address, and that the database is up.")
+        exits.stop(exits.UNAVAILABLE, f"{error}. Check the address, and that the database is up.")
+    except OSError as error:
+        exits.stop(exits.CANNOT_CREATE, f"The database cannot be read: {error.strerror or error}: {error.filename}.")
     for name, state in states.items():
         which = "The database" if name == app.MAIN else f"The database of environment {name}"
         if state.status is SchemaStatus.NEWER:
@@ -70,6 +75,13 @@ async def require_schema(configured: settings.Settings) -> None:
                 exits.CONFIG,
                 f"{which} has schema {state.revision}, which is newer than this helicon-server knows. "
                 "Install the version that made it, or a later one.",
+            )
+        file = app.sqlite_file(app.database_urls(configured)[name])
+        if state.revision is None and file is not None:
+            exits.stop(
+                exits.CONFIG,
+                f"There is no database at {file}. Is this the folder of the server? --data-dir or HELICON_DATA_DIR "
+                "names another; `helicon-server serve` makes one.",
             )
         if state.status is not SchemaStatus.CURRENT:
             found = "holds no schema yet" if state.revision is None else f"has the older schema {state.revision}"

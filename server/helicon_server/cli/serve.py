@@ -6,6 +6,7 @@ import asyncio
 import socket
 from typing import Annotated
 
+import structlog
 import typer
 
 from helicon_migrations import DatabaseUnreachable, MigrationFailed
@@ -21,6 +22,7 @@ from . import exits, node, workers
 from .options import LOCAL_ACTOR, DatabaseUrl, DataDir, load, require_schema
 
 _LOCAL = ("127.0.0.1", "0.0.0.0", "::", "::1")  # noqa: S104  # compared with, not bound to
+_log = structlog.get_logger("helicon.node")
 BACKLOG = 4096  # connections that wait to be accepted while ten thousand clients reconnect
 
 
@@ -42,6 +44,8 @@ def serve(
         log_format=log_format,
     )  # fmt: skip
     logs.configure(configured.log_format)
+    for name, meant in settings.misspelt().items():
+        _log.warning("setting.unknown", variable=name, did_you_mean=meant)
     listening = _listen(configured)
     _migrate_embedded(configured)
     password = _first_start(configured, with_demo=with_demo)
@@ -64,7 +68,7 @@ def _listen(configured: settings.Settings) -> socket.socket:
         exits.stop(
             exits.UNAVAILABLE,
             f"cannot listen on {configured.host}:{configured.port}: {error.strerror or error}. "
-            "Stop what uses it, or choose another with --host and --port.",
+            "Stop what uses it, or choose another with --host and --port (HOST= and PORT= of make run).",
         )
     listening.set_inheritable(True)
     return listening

@@ -79,9 +79,12 @@ class Namespace:
     updated_by: str
 
 
+FIRST_REVISION = 1  # of the draft of a new namespace
+
+
 def new_namespace(ref: NamespaceRef, format_: Format, at: datetime, by: str) -> Namespace:
     """A namespace before its first edit: nothing drafted, nothing released."""
-    return Namespace(0, ref, format_, 1, None, None, None, at, by)
+    return Namespace(0, ref, format_, FIRST_REVISION, None, None, None, at, by)
 
 
 class ItemType(StrEnum):

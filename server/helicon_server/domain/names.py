@@ -22,6 +22,7 @@ _ENVIRONMENT = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]*")
 
 # `/configfiles/json/...` and `/configfiles/raw/...` would be ambiguous (protocol, section 6.2).
 _RESERVED_APP_IDS = frozenset({"json", "raw", NO_APP_ID_PLACEHOLDER.casefold()})
+_PROPERTIES = f".{Format.PROPERTIES}"  # belongs to no stored name (protocol, section 3)
 _SUFFIXES = tuple(f".{format_}" for format_ in Format)
 
 
@@ -106,8 +107,8 @@ def parse_environment(text: str) -> str:
 def parse_namespace(text: str) -> str:
     """Returns the stored spelling of an existing namespace: ``.properties`` is dropped, other suffixes stay."""
     name = _checked("namespace", text)
-    if name.lower().endswith(".properties"):
-        name = name[: -len(".properties")]
+    if name.lower().endswith(_PROPERTIES):
+        name = name[: -len(_PROPERTIES)]
     return name
 
 
@@ -121,13 +122,13 @@ def new_namespace_name(name: str, format_: Format | None) -> tuple[str, Format]:
     base, found = name, Format.PROPERTIES
     if format_ is None:
         found = Format.of_namespace(name)
-        if found is not Format.PROPERTIES:
-            base = name[: -len(found.suffix)]
+        suffix = found.suffix or (_PROPERTIES if name.lower().endswith(_PROPERTIES) else "")
+        base = name[: len(name) - len(suffix)]
     else:
         found = format_
     if base.lower().endswith(_SUFFIXES):
         raise InvalidName(
-            f"The namespace name {name!r} must not end in a format suffix: it is appended from the format.",
+            f"Leave the suffix off {base!r}: it is appended from the format.",
             code="namespace_suffix",
         )
     return _checked("namespace", base if found is Format.PROPERTIES else f"{base}.{found}"), found

@@ -55,8 +55,7 @@ def problem(error: errors.HeliconError, request_id: str) -> Response:
         headers["Retry-After"] = str(details["retry_after_s"])
     if "allow" in details:
         headers["Allow"] = str(details["allow"])
-    document = {
-        **details,
+    standard = {
         "type": f"urn:helicon:problem:{error.code}",
         "title": status.phrase,
         "status": status.value,
@@ -64,4 +63,6 @@ def problem(error: errors.HeliconError, request_id: str) -> Response:
         "code": error.code,
         "request_id": request_id,
     }
+    # The reason first: details can be long, both sides of a conflict for example.
+    document = {**standard, **{key: value for key, value in details.items() if key not in standard}}
     return Response(orjson.dumps(document), status.value, headers, media_type="application/problem+json")

@@ -187,7 +187,7 @@ async def _append(tx: ConfigWrite, caller: Caller, namespace: Namespace, edit: I
 
 async def _lock(tx: ConfigWrite, ref: NamespaceRef) -> Namespace:
     (namespace,) = await tx.namespaces.lock([ref])
-    return found(ref, namespace)
+    return await found(tx, ref, namespace)
 
 
 async def _apply(tx: ConfigWrite, namespace: Namespace, plan: ItemPlan) -> None:

@@ -89,12 +89,17 @@ async def list_namespaces(tx: ConfigRead, caller: Caller, ref: ClusterRef) -> Se
 
 async def require_namespace(tx: ConfigRead, ref: NamespaceRef) -> Namespace:
     """Finds a namespace whoever asks; raises NotFound ``namespace_not_found``."""
-    return found(ref, await tx.namespaces.get(ref))
+    return await found(tx, ref, await tx.namespaces.get(ref))
 
 
-def found(ref: NamespaceRef, namespace: Namespace | None) -> Namespace:
-    """``namespace``, or NotFound ``namespace_not_found`` when it is None."""
+async def found(tx: ConfigRead, ref: NamespaceRef, namespace: Namespace | None) -> Namespace:
+    """``namespace``; when it is None, NotFound with the first part of ``ref`` that is missing.
+
+    That is ``environment_not_found``, ``cluster_not_found`` or ``namespace_not_found``.
+    """
     if namespace is None:
+        await require_environment(tx, ref.environment)
+        await require_cluster(tx, ClusterRef(ref.environment, ref.app, ref.cluster))
         raise NotFound(
             f"App {ref.app!r} has no namespace {ref.namespace!r} in cluster {ref.cluster!r} of {ref.environment}.",
             code="namespace_not_found",

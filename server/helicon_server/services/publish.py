@@ -17,6 +17,7 @@ from helicon_server.domain.actors import Right
 from helicon_server.domain.draft import check_length, check_text, configurations, to_text
 from helicon_server.domain.errors import Conflict, InvalidInput, LimitExceeded, NotFound, StaleRevision
 from helicon_server.domain.model import (
+    CONTENT_KEY,
     IdempotentAnswer,
     MessageKind,
     Namespace,
@@ -41,6 +42,7 @@ class Target:
 
     ref: NamespaceRef
     seen: int
+    may_empty: bool = False  # the publisher knows that nothing is left of the live release
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +70,26 @@ async def publish(
 ) -> Sequence[Published]:
     """Releases the drafts of one or several namespaces, all or none.
 
-    Raises StaleRevision when a draft moved on, Conflict ``nothing_to_publish`` when a draft equals its live release,
-    InvalidDocument, NotFound, and Conflict ``idempotency_key_reused`` when the key came with another request.
+    Raises StaleRevision when a draft moved on; Conflict ``nothing_to_publish`` when a draft equals its live release,
+    ``would_empty`` when nothing would be left of one unknowingly, ``idempotency_key_reused`` when the key came with
+    another request; InvalidDocument and NotFound.
     """
     caller.may(Right.PUBLISH)
     await require_environment(tx, environment)
     _check_targets(caller, targets)
-    asked = _hash("publish", [[str(t.ref), t.seen] for t in targets], note.title, note.comment)
+    asked = _hash("publish", [[str(t.ref), t.seen, t.may_empty] for t in targets], note.title, note.comment)
     locked = await tx.namespaces.lock([target.ref for target in targets])
     # Under the lock, so that the second of two equal requests at once sees the first one's answer.
     if (earlier := await _answered(tx, caller, environment, note, asked)) is not None:
         return earlier
-    namespaces = [found(target.ref, namespace) for target, namespace in zip(targets, locked, strict=True)]
+    namespaces = [await found(tx, target.ref, namespace) for target, namespace in zip(targets, locked, strict=True)]
     if len({namespace.id for namespace in namespaces}) < len(namespaces):
         raise InvalidInput("A namespace is named twice.", code="duplicate_namespace")
     _check_revisions(targets, namespaces)
-    drafts = [await _draft(tx, caller, namespace) for namespace in namespaces]
+    drafts = [
+        await _draft(tx, caller, namespace, may_empty=target.may_empty)
+        for target, namespace in zip(targets, namespaces, strict=True)
+    ]
     changes = [
         _Change(namespace, content, Operation.PUBLISH, namespace.revision, None)
         for namespace, content in zip(namespaces, drafts, strict=True)
@@ -104,7 +110,7 @@ async def rollback(
     (locked,) = await tx.namespaces.lock([ref])
     if (earlier := await _answered(tx, caller, ref.environment, note, asked)) is not None:
         return earlier[0]
-    namespace = found(ref, locked)
+    namespace = await found(tx, ref, locked)
     if namespace.release_id != seen_live:
         raise StaleRevision(
             f"Release {namespace.release_id} of {namespace.ref} is live, not {seen_live}: look again and repeat.",
@@ -143,6 +149,7 @@ async def _release(
             ref=release.head.ref,
             detail={
                 "release": release.head.id,
+                "title": note.title,
                 "source": release.head.source_id,
                 "sha256": release.head.content_sha256,
             },
@@ -188,7 +195,7 @@ def _snapshot(caller: Caller, change: _Change, note: Note) -> Release:
     return Release(head, change.content)
 
 
-async def _draft(tx: ConfigWrite, caller: Caller, namespace: Namespace) -> Mapping[str, str]:
+async def _draft(tx: ConfigWrite, caller: Caller, namespace: Namespace, *, may_empty: bool) -> Mapping[str, str]:
     """The content that a draft would release; saved drafts are valid, but limits and rules may have moved since."""
     items = await tx.items.list(namespace.id)
     text = to_text(namespace.format, items)
@@ -204,7 +211,19 @@ async def _draft(tx: ConfigWrite, caller: Caller, namespace: Namespace) -> Mappi
                 code="nothing_to_publish",
                 details={"namespace": namespace.ref.namespace, "live_release": namespace.release_id},
             )
+        if live is not None and _blank(content) and not _blank(live.configurations) and not may_empty:
+            raise Conflict(
+                f"Nothing would be left of {namespace.ref}, and its clients would run without it. "
+                "If that is wanted, publish with `may_empty`.",
+                code="would_empty",
+                details={"namespace": namespace.ref.namespace, "live_release": namespace.release_id},
+            )
     return content
+
+
+def _blank(content: Mapping[str, str]) -> bool:
+    """Tells whether a content has no key, or is a document without text."""
+    return not content or (content.keys() == {CONTENT_KEY} and not content[CONTENT_KEY].strip())
 
 
 def _check_targets(caller: Caller, targets: Sequence[Target]) -> None:

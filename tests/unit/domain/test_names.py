@@ -116,6 +116,7 @@ def test_parse_environment__against_the_rule__is_refused(text: str) -> None:
         ("routes.json", None, ("routes.json", Format.JSON)),
         ("routes.JSON", None, ("routes.json", Format.JSON)),
         ("a.b", None, ("a.b", Format.PROPERTIES)),
+        ("server.properties", None, ("server", Format.PROPERTIES)),
         ("logback.xml", None, ("logback.xml", Format.XML)),
         ("a.yml", None, ("a.yml", Format.YML)),
         ("routes", Format.JSON, ("routes.json", Format.JSON)),
@@ -134,7 +135,6 @@ def test_new_namespace_name__gives_full_name_and_format(
 @pytest.mark.parametrize(
     ("name", "format_"),
     [
-        ("a.properties", None),
         ("a.json", Format.JSON),
         ("a.json", Format.PROPERTIES),
         ("a.XML", Format.YAML),

@@ -20,7 +20,7 @@ from helicon_server.auth import tokens
 from helicon_server.auth.policy import authorize
 from helicon_server.auth.throttle import Throttle
 from helicon_server.domain.actors import Actor, Origin
-from helicon_server.domain.errors import HeliconError, InvalidInput, PreconditionRequired, Unauthenticated
+from helicon_server.domain.errors import HeliconError, InvalidInput, NotFound, PreconditionRequired, Unauthenticated
 from helicon_server.http.problems import RequestProblem, problem
 from helicon_server.services.context import Caller, Limits
 from helicon_server.storage.contract import Storage
@@ -126,17 +126,22 @@ class _Path:
 
     async def _call(self, request: Request, endpoint: Endpoint, caller: Caller) -> Reply:
         management = self._management
-        return await endpoint.handler(
-            Call(
-                caller=caller,
-                input=await read_input(request, endpoint.input, management.body_limit),
-                path=_path(request),
-                revision=_revision(request) if endpoint.needs_revision else 0,
-                idempotency_key=_idempotency_key(request) if endpoint.idempotent else None,
-                storage=management.storage,
-                throttle=management.throttle,
-            )
+        call = Call(
+            caller=caller,
+            input=await read_input(request, endpoint.input, management.body_limit),
+            path=_path(request),
+            revision=_revision(request) if endpoint.needs_revision else 0,
+            idempotency_key=_idempotency_key(request) if endpoint.idempotent else None,
+            storage=management.storage,
+            throttle=management.throttle,
         )
+        try:
+            return await endpoint.handler(call)
+        except NotFound as error:
+            # Apps live in another database than namespaces, so the app is looked up only when something is missing.
+            if error.code in ("namespace_not_found", "cluster_not_found") and "app" in call.path:
+                await call.require_app()
+            raise
 
 
 def _response(endpoint: Endpoint, reply: Reply, request_id: str) -> Response:

@@ -19,7 +19,9 @@ h1 { font-size: 1.6rem; margin: 0 0 .25rem }
 h2 { margin: 2.5rem 0 .5rem; font-size: 1.15rem; text-transform: capitalize }
 p { margin: .4rem 0; color: var(--soft) } a { color: var(--get) }
 details { border-top: 1px solid var(--line) } details:last-of-type { border-bottom: 1px solid var(--line) }
-summary { display: grid; grid-template-columns: 4.2rem 1fr; gap: 0 .8rem; padding: .5rem .2rem; cursor: pointer }
+summary { display: grid; grid-template-columns: 4.2rem 1fr 1rem; gap: 0 .8rem; padding: .5rem .2rem; cursor: pointer }
+summary::after { content: "+"; grid-area: 1 / 3; color: var(--soft) } details[open] > summary::after { content: "–" }
+summary > :not(b) { grid-column: 2 }
 summary:hover { background: var(--code) }
 summary:focus-visible { outline: 2px solid var(--get) }
 b { font: 600 .8rem/1.9 ui-monospace, monospace; grid-row: span 2 }
@@ -30,6 +32,29 @@ summary code { color: var(--soft) }
 table { border-collapse: collapse; width: 100% } td, th { text-align: left; padding: .25rem .6rem .25rem 0;
   vertical-align: top; font-size: .9rem } th { color: var(--soft); font-weight: 500 }
 @media (max-width: 40rem) { .in { padding-left: .2rem } }
+"""
+
+
+_FIRST_STEPS = """\
+API=http://localhost:8080/api/v1; TOKEN=$(helicon-server token create --name me)
+AUTH="Authorization: Bearer $TOKEN"; JSON="Content-Type: application/json"
+
+# An app, and a namespace in all its clusters; a new namespace has revision 1.
+curl -X POST $API/apps -H "$AUTH" -H "$JSON" -d '{"app_id": "shop"}'
+curl -X POST $API/environments/DEV/apps/shop/namespaces -H "$AUTH" -H "$JSON" -d '{"name": "routes.json"}'
+
+# A whole file as its draft. --data-binary, because -d strips line ends. The answer's ETag is the next revision.
+NS=$API/environments/DEV/apps/shop/clusters/default/namespaces/routes.json
+curl -i -X PUT $NS/text -H "$AUTH" -H 'If-Match: "1"' -H 'Content-Type: text/plain' --data-binary @routes.json
+
+# What would change, then publish: one or several namespaces, all or none.
+curl $NS/diff -H "$AUTH"
+curl -X POST $API/environments/DEV/releases -H "$AUTH" -H "$JSON" \\
+  -d '{"namespaces": [{"app": "shop", "namespace": "routes.json", "revision": 2}]}'
+
+# What is live, and back to an earlier release under a new id.
+curl $NS/releases -H "$AUTH"
+curl -X POST $NS/rollback -H "$AUTH" -H "$JSON" -d '{"to": 1, "live": 2}'
 """
 
 
@@ -50,6 +75,8 @@ def page(document: dict[str, Any]) -> str:
         'As a file: <a href="/api/openapi.json">openapi.json</a>.</p>'
         "<p>Every request but sign-in carries <code>Authorization: Bearer &lt;token&gt;</code>; "
         "<code>helicon-server token create</code> makes a token.</p>"
+        f'<details><summary><b class="post">START</b><span>From nothing to a release with curl</span>'
+        f'<code>five minutes</code></summary><div class="in"><pre>{escape(_FIRST_STEPS)}</pre></div></details>'
         f"{sections}</main></body></html>"
     )
 

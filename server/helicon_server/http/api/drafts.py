@@ -34,9 +34,9 @@ class ItemValue(In):
 
 
 class ItemOut(Out):
-    """One line of a draft. `key` is null for a comment or blank line, whose `value` is the line."""
+    """One line of a draft."""
 
-    key: str | None
+    key: str | None = Field(description="Null for a comment or blank line, whose value is the line.")
     value: str
     type: ItemType
     comment: str

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from helicon_server.domain.actors import Right
 from helicon_server.domain.formats import Format
-from helicon_server.domain.model import Namespace
+from helicon_server.domain.model import FIRST_REVISION, Namespace
 from helicon_server.domain.names import NamespaceRef, parse_namespace
 from helicon_server.services import namespaces
 
@@ -81,7 +81,8 @@ async def create_namespace(call: Call[NewNamespace]) -> Reply:
             comment=made.comment,
             created_at=made.created_at,
             created_by=made.created_by,
-        )
+        ),
+        revision=FIRST_REVISION,
     )
 
 

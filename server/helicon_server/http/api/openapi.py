@@ -16,6 +16,15 @@ from .endpoint import TEXT, Endpoint, Query
 _REF = "#/components/schemas/{model}"
 _PARAMETER = re.compile(r"\{(\w+)(:path)?\}")
 _EVERYWHERE = (HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE)
+_PATH_PARAMETERS = {
+    "environment": "Name of the environment, such as DEV; case does not count.",
+    "app": "Id of the app.",
+    "cluster": "Name of the cluster; `default` always exists.",
+    "namespace": "Name of the namespace with its suffix, such as application or routes.json.",
+    "key": "Key of the item, percent-encoded.",
+    "release": "Id of the release.",
+    "name": "Name of the token.",
+}
 _PROBLEM = {
     "type": "object",
     "description": "RFC 9457 problem document. `code` is stable; further members depend on it.",
@@ -93,7 +102,13 @@ def _operation(endpoint: Endpoint, refs: _Refs, schemas: dict[str, Any]) -> dict
 
 def _parameters(endpoint: Endpoint, schemas: dict[str, Any]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": _PATH_PARAMETERS[name],
+            "schema": {"type": "string"},
+        }
         for name, _ in _PARAMETER.findall(endpoint.path)
     ]
     if isinstance(endpoint.input, type) and issubclass(endpoint.input, Query):

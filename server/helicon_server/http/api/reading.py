@@ -8,11 +8,19 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from helicon_server.domain.errors import InvalidInput
+from helicon_server.domain.wording import for_people
 from helicon_server.http.problems import RequestProblem
 
 from .endpoint import TEXT, Query
 
+TEXT_PLAIN = "text/plain"
 _SHOWN_FAULTS = 20
+_HOW = {
+    "application/json": "Send the body as JSON in UTF-8; with curl: -H 'Content-Type: application/json'.",
+    # curl's -d would strip the line ends of a file.
+    TEXT_PLAIN: "Send the text as it is, in UTF-8; with curl: -H 'Content-Type: text/plain' --data-binary @FILE.",
+}
+_SIDES = "must be a release id, live or draft"  # the one pattern that inputs have
 
 
 async def read_input(request: Request, wanted: type[BaseModel] | str | None, limit: int) -> BaseModel | str | None:
@@ -27,7 +35,7 @@ async def read_input(request: Request, wanted: type[BaseModel] | str | None, lim
         return None
     if isinstance(wanted, str):
         assert wanted == TEXT
-        _require_media_type(request, "text/plain")
+        _require_media_type(request, TEXT_PLAIN)
         return _decode(await _read(request, limit))
     try:
         _require_media_type(request, "application/json")
@@ -55,7 +63,7 @@ def _require_media_type(request: Request, wanted: str) -> None:
         raise RequestProblem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "unsupported_media_type",
-            f"Send the body as {wanted} in UTF-8.",
+            _HOW[wanted],
             expected=wanted,
         )
 
@@ -95,9 +103,15 @@ def _explain(error: ValidationError) -> InvalidInput:
     faults = error.errors(include_input=False, include_url=False, include_context=False)
     if faults[0]["type"] == "json_invalid":
         return InvalidInput(faults[0]["msg"], code="broken_json")
+    # A name that is not known explains a name that is missing, so it comes first.
+    faults.sort(key=lambda fault: fault["type"] != "extra_forbidden")
     named = [
-        {"field": ".".join(str(part) for part in fault["loc"]), "code": fault["type"], "message": fault["msg"]}
+        {
+            "field": ".".join(str(part) for part in fault["loc"]),
+            "code": fault["type"],
+            "message": _SIDES if fault["type"] == "string_pattern_mismatch" else for_people(fault["msg"]),
+        }
         for fault in faults[:_SHOWN_FAULTS]
     ]
-    first = named[0]
-    return InvalidInput(f"{first['field']}: {first['message']}", code="invalid_request", details={"errors": named})
+    said = "; ".join(f"{fault['field']} {fault['message']}" for fault in named[:3])
+    return InvalidInput(f"{said}.", code="invalid_request", details={"errors": named})

@@ -31,6 +31,7 @@ class PublishTarget(In):
     cluster: str = DEFAULT_CLUSTER
     namespace: str
     revision: Number = Field(description="The draft revision that was reviewed.")
+    may_empty: bool = Field(False, description="Publish also when nothing is left of the live release.")
 
 
 class Publish(In):
@@ -132,6 +133,7 @@ async def publish_namespaces(call: Call[Publish]) -> Reply:
         publish.Target(
             NamespaceRef(environment, parse_app_id(t.app), parse_cluster(t.cluster), parse_namespace(t.namespace)),
             t.revision,
+            t.may_empty,
         )
         for t in asked.namespaces
     ]
