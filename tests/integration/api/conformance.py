@@ -84,6 +84,7 @@ class Conformance:
         unknown = set(schema) - _KNOWN_WORDS
         assert not unknown, f"teach this check the words {unknown} at {at}"
         if "$ref" in schema:
+            assert set(schema) <= {"$ref", "description"}, f"teach this check the words beside $ref at {at}"
             yield from self._faults(value, self._document["components"]["schemas"][schema["$ref"].split("/")[-1]], at)
             return
         if "anyOf" in schema:

@@ -213,6 +213,16 @@ async def test_bootstrap__given_password_and_token__are_used_once(world: World) 
     assert (only.sha256, only.prefix, only.rights) == (tokens.sha256_of("first-token"), "", ALL_RIGHTS)
 
 
+async def test_bootstrap__database_with_users_of_other_names__gets_no_administrator(world: World) -> None:
+    """Whoever removed `admin` on purpose does not get it back with a password that stands in a variable."""
+    storage = installed(MemoryDatabase())
+    async with storage.control.write() as tx:
+        await people.create_user(tx, world.caller(), "ana", PASSWORD)
+    assert await bootstrap(storage, FirstStart(["DEV"], "another password", None)) is None
+    async with storage.control.read() as reading:
+        assert [user.name for user in await reading.users.list()] == ["ana"]
+
+
 async def test_bootstrap__by_several_nodes_at_once__is_done_once(world: World) -> None:
     """Exactly one of them shows the password that works."""
     storage = installed(MemoryDatabase())
