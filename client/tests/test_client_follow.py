@@ -10,7 +10,7 @@ from helicon import ChangeEvent, ChangeKind, Connection, Source
 from helicon._impl import backoff, progress
 from tests.support import scripted_server as scripts
 from tests.support.clients import OpenClient
-from tests.support.scripted_server import Reply, ScriptedServer, json_answer, scripted_server
+from tests.support.scripted_server import Reply, ScriptedServer, json_answer, not_found, scripted_server
 from tests.support.waiting import eventually, eventually_is
 
 
@@ -122,7 +122,7 @@ def test_follow__rollback__goes_back_to_the_older_release(apollo: ScriptedServer
 def test_follow__namespace_removed__keeps_the_copy_and_says_so(apollo: ScriptedServer, open_client: OpenClient) -> None:
     client = open_client(apollo.url)
     eventually(apollo.polls_held, "the poll")
-    apollo.script("configs", json_answer(404, {"status": 404}), repeat=True)
+    apollo.script("configs", not_found(), repeat=True)
     apollo.notify_again("application")
 
     def error() -> str:

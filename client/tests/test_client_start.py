@@ -13,7 +13,7 @@ import pytest
 from helicon import Client, Connection, SettingsError, Source
 from helicon._impl import progress
 from tests.support.clients import OpenClient
-from tests.support.scripted_server import ScriptedServer, html, json_answer, scripted_server, silence
+from tests.support.scripted_server import ScriptedServer, answer, html, json_answer, not_found, scripted_server, silence
 from tests.support.waiting import eventually
 
 
@@ -174,6 +174,77 @@ def test_client__denied__does_not_start_from_the_backup_but_keeps_it(
     assert status.last_error is not None
     assert status.last_error.startswith("denied: ")
     assert sorted(path for path in (tmp_path / "state").rglob("*.backup")) == kept
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "message"),
+    [
+        ("/env/PRO", "no_such_endpoint", "wrong_address: {url}: HELICON_META is not the root of a server "),
+        ("/envs/PROD", "unknown_environment", "unknown_environment: {url}: no environment PROD on this server"),
+    ],
+)
+def test_client__address_leads_to_nothing_of_the_server__says_so_at_once(
+    apollo: ScriptedServer,
+    open_client: OpenClient,
+    caplog: pytest.LogCaptureFixture,
+    path: str,
+    code: str,
+    message: str,
+) -> None:
+    """Without waiting for the start to time out, which would outlive the deadline of the test."""
+    for kind in ("services", "configs", "notifications"):
+        apollo.script(kind, not_found(code=code), repeat=True)
+    client = open_client(apollo.url + path, namespaces=["application", "redis"], start_timeout=3600)
+    status = client.status()
+    assert (status.source, status.connection) == (Source.NONE, Connection.CONNECTING)
+    expected = message.format(url=apollo.url + path)
+    assert (status.last_error or "").startswith(expected)
+    assert (status.namespaces["application"].last_error or "").startswith(expected)
+    assert expected.partition(": ")[2] in caplog.text
+    assert "release" not in caplog.text
+
+
+def test_client__one_of_two_addresses_is_wrong__starts_from_the_other(
+    apollo: ScriptedServer, open_client: OpenClient
+) -> None:
+    apollo.services = []
+    with scripted_server() as other:
+        for kind in ("services", "configs", "notifications"):
+            other.script(kind, not_found(code="unknown_environment"), repeat=True)
+        for _ in range(6):  # the order is drawn by lot
+            client = open_client(f"{other.url}/envs/PROD,{apollo.url}")
+            assert client.namespace().get("http.timeout") == "2500"
+            assert client.status().last_error is None
+
+
+def test_client__environment_is_gone__keeps_its_values(apollo: ScriptedServer, open_client: OpenClient) -> None:
+    client = open_client(apollo.url)
+    eventually(apollo.polls_held, "the poll")
+    for kind in ("configs", "notifications"):
+        apollo.script(kind, not_found(code="unknown_environment"), repeat=True)
+    apollo.cut()
+    eventually(lambda: client.status().connection is Connection.INTERRUPTED, "the state")
+    assert (client.status().last_error or "").startswith("unknown_environment: ")
+    assert client.namespace().get("http.timeout") == "2500"
+    for kind in ("configs", "notifications"):
+        apollo.script(kind)
+    eventually(lambda: client.status().connection is Connection.CONNECTED, "the return")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [not_found(code="NOT_FOUND"), json_answer(404, {"error": "x"}), json_answer(404, {"status": 404}), answer(404)],
+    ids=["foreign_code", "foreign_json", "status_alone", "empty"],
+)
+def test_client__404_of_some_other_server__counts_as_no_answer(
+    apollo: ScriptedServer, open_client: OpenClient, body: bytes
+) -> None:
+    open_client(apollo.url).close()
+    for kind in ("services", "configs", "notifications"):
+        apollo.script(kind, body, repeat=True)
+    client = open_client(apollo.url)
+    assert client.status().source is Source.BACKUP
+    assert "some other one lives there" in (client.status().last_error or "")
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from helicon._impl.backoff import RETRY_AFTER_CAP_SECONDS
-from helicon._impl.errors import DeniedError, NotReleasedError, RefusedError, UnavailableError
-from helicon.protocol.messages import AnswerError, load_json
+from helicon._impl.errors import DeniedError, RefusedError, UnavailableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,14 +12,17 @@ if TYPE_CHECKING:
     from helicon._impl.http1 import Answer
 
 
-def classify(answer: Answer, server: Address) -> RequestError:
-    """Classifies an answer that brings nothing and names the server that gave it."""
-    error = _classified(answer, server)
+def classify(answer: Answer, server: Address, *, named_by: str) -> RequestError:
+    """Classifies an answer that brings nothing and names the server that gave it.
+
+    `named_by` says in words where its address came from, for somebody who has to correct it.
+    """
+    error = _classified(answer, server, named_by)
     error.server = server
     return error
 
 
-def _classified(answer: Answer, server: Address) -> RequestError:
+def _classified(answer: Answer, server: Address, named_by: str) -> RequestError:
     """Turns an answer that brings nothing into the error that says whether to try again.
 
     A 4xx counts as the servers' word only when its body could be theirs: a login page, or a proxy that
@@ -37,8 +39,10 @@ def _classified(answer: Answer, server: Address) -> RequestError:
         return UnavailableError("server_error", f"{url} answers {status}")
     if status in (401, 403) and not _is_page(answer):
         return DeniedError("denied", f"{url} answers {status}: the access key is missing, wrong or revoked")
-    if status == 404 and _is_json_object(answer):
-        return NotReleasedError("not_released", f"{url} holds no release of the namespace for this app")
+    if status == 404:
+        from helicon._impl.not_found import explain  # imported late: no start that goes well needs it
+
+        return explain(answer.body, server, named_by=named_by)
     if status in (400, 405, 414, 431) and not _is_page(answer):
         return RefusedError("refused", f"{url} refuses the request with {status}")
     return bad_answer(server, f"{status} did not come from a configuration server")
@@ -52,13 +56,6 @@ def _retry_after(answer: Answer) -> float | None:
 
 def _is_page(answer: Answer) -> bool:
     return "html" in answer.headers.get("content-type", "").lower() or answer.body[:256].lstrip()[:1] == b"<"
-
-
-def _is_json_object(answer: Answer) -> bool:
-    try:
-        return isinstance(load_json(answer.body), dict)
-    except AnswerError:
-        return False
 
 
 def bad_answer(server: Address, message: str) -> UnavailableError:

@@ -7,6 +7,7 @@
         ├── UnavailableError    no usable answer: worth another try, and a reason to use the backup
         ├── DeniedError         401 or 403: the servers are up and say no
         ├── NotReleasedError    404: the servers are up and hold no release of this namespace
+        ├── AddressError        404: a server is up, and the address leads to nothing of it
         └── RefusedError        another answer that repeating does not change
 
 Codes are stable; messages are for people and may change. No message holds a value or a secret.
@@ -54,9 +55,9 @@ class RequestError(HeliconError):
     """One exchange with the servers did not bring what it was for.
 
     Codes of `UnavailableError`: `dns_failed`, `connect_failed`, `tls_failed`, `timeout`, `connection_lost`,
-    `bad_http`, `too_large`, `redirect`, `server_error`, `overloaded`, `bad_answer`, `behind`,
-    `internal`.
-    Codes of the others: `denied`, `not_released`, `refused`.
+    `bad_http`, `too_large`, `redirect`, `server_error`, `overloaded`, `bad_answer`, `not_served_here`,
+    `behind`, `internal`.
+    Codes of the others: `denied`, `not_released`, `unknown_environment`, `wrong_address`, `refused`.
     """
 
     def __init__(self, code: str, message: str, *, retry_after: float | None = None) -> None:
@@ -77,6 +78,13 @@ class DeniedError(RequestError):
 
 class NotReleasedError(RequestError):
     """The servers hold no release of the namespace for this app and cluster."""
+
+
+class AddressError(RequestError):
+    """A configuration server answers at this address and knows nothing that the address names.
+
+    Codes: `unknown_environment`, `wrong_address`. Final only when no other server has an answer.
+    """
 
 
 class RefusedError(RequestError):

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from helicon._impl import backoff
-from helicon._impl.errors import DeniedError, NotReleasedError, RequestError, UnavailableError
+from helicon._impl.errors import AddressError, DeniedError, NotReleasedError, RequestError, UnavailableError
 from helicon._impl.listeners import place_of
 from helicon._impl.transport import POLL_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, Poll, Transport
 from helicon._impl.waker import Waker
@@ -298,8 +298,8 @@ class Follower:
         """Starts from the backup what no server gave; without one, keeps trying until the start is over."""
         over = time.monotonic() >= self._start_deadline
         for state in states:
-            if isinstance(error, DeniedError) or state.refused is not None:
-                # The servers are there and say no: a copy on disk must not outlive a revoked key.
+            if isinstance(error, (DeniedError, AddressError)) or state.refused is not None:
+                # The servers are there and say no: a copy on disk must not outlive a revoked key or an environment.
                 state.refused = state.refused or error
                 state.settled.set()
             elif state.load_backup():
@@ -325,7 +325,7 @@ class Follower:
             self.connection = Connection.INTERRUPTED
         if self.connection is not before or first:
             LOG.log(
-                logging.ERROR if isinstance(error, DeniedError) else logging.WARNING,
+                logging.ERROR if isinstance(error, (DeniedError, AddressError)) else logging.WARNING,
                 "servers_unavailable app=%s state=%s cause=%s: %s",
                 self._settings.app_id,
                 self.connection,

@@ -1,7 +1,7 @@
 """Speaks the client protocol with whichever server answers: discovery, `/configs` and the long poll.
 
 Troubles come out as `UnavailableError`, worth another try, or as the servers' final word (`DeniedError`,
-`NotReleasedError`, `RefusedError`). Not safe for several threads; a client has one thread for it.
+`NotReleasedError`, `AddressError`, `RefusedError`). Not safe for several threads; a client has one thread for it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from helicon._impl.address import Address, parse_address
 from helicon._impl.classify import bad_answer, classify
 from helicon._impl.connection import Connection
-from helicon._impl.errors import UnavailableError
+from helicon._impl.errors import AddressError, UnavailableError
 from helicon._impl.http1 import Answer, ConnectionLostError
 from helicon._impl.resolve import Resolver
 from helicon._impl.servers import Servers
@@ -101,8 +101,10 @@ class Transport:
                 break
             try:
                 config = self._fetch_from(server, namespace, until, release_key, details)
-            except UnavailableError as error:
-                failure = error
+            except (UnavailableError, AddressError) as error:
+                # One wrong address of several is no word about the others; a server that is down may be the right one.
+                if failure is None or not isinstance(error, AddressError):
+                    failure = error
                 self.servers.failed(server, time.monotonic())
             else:
                 self.servers.worked(server)
@@ -140,6 +142,10 @@ class Transport:
         self._interrupted = True
         if (active := self._active) is not None:
             active.interrupt()
+
+    def naming_of(self, server: Address) -> str:
+        """Says in words where the address of a server comes from."""
+        return "HELICON_META" if server in self._settings.meta else "what discovery named"
 
     def close(self) -> None:
         """Closes all connections, also one that a poll of another process's thread was waiting on."""
@@ -185,7 +191,7 @@ class Transport:
                 raise UnavailableError("bad_answer", f"{server.url} says 304 to a client that holds nothing")
             return None
         if answer.status != 200:
-            raise classify(answer, server)
+            raise classify(answer, server, named_by=self.naming_of(server))
         try:
             return parse_config(answer.body, app_id=settings.app_id, namespace=namespace)
         except AnswerError as error:
@@ -345,11 +351,11 @@ class Poll:
             elif answer.status == 200:
                 news = parse_notifications(answer.body)
             else:
-                raise classify(answer, self.server)
+                raise classify(answer, self.server, named_by=self._transport.naming_of(self.server))
         except AnswerError as error:
             servers.failed(self.server, time.monotonic())
             raise bad_answer(self.server, error.message) from None
-        except UnavailableError:
+        except (UnavailableError, AddressError):
             servers.failed(self.server, time.monotonic())
             raise
         servers.worked(self.server)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from helicon._impl.errors import NotReleasedError, RefusedError
+from helicon._impl.errors import AddressError, NotReleasedError, RefusedError
 from helicon.cli.exits import configuration
 from helicon.cli.loaded import Part
 
@@ -22,7 +22,8 @@ def fetch_set(transport: Transport, settings: ClientSettings, deadline: float) -
     seen half, so the earlier ones are asked about again (a 304 each): when none has moved, all of them
     were current at the same moment. A set that does not come to rest in a few rounds is taken as it is.
 
-    Raises `UnavailableError` and `DeniedError`, and Failure (exit 78) when a namespace is not released.
+    Raises `UnavailableError` and `DeniedError`, and Failure (exit 78) when a namespace is not released or the
+    address is wrong.
     """
     first, server = _fetch(transport, settings, settings.namespaces[0], deadline, None, None)
     parts = [first]
@@ -54,6 +55,9 @@ def _fetch(
         fetched = transport.fetch(
             namespace, deadline=deadline, release_key=held.release_key if held else None, first=server
         )
+    except AddressError as problem:
+        where = "--env and HELICON_ENV, or the path of" if problem.code == "unknown_environment" else "--meta and"
+        raise configuration(problem.code, problem.message, f"check {where} HELICON_META") from None
     except (NotReleasedError, RefusedError) as problem:
         raise configuration(
             problem.code,

@@ -9,11 +9,13 @@ import time
 from tests.cli.fake_apollo import Fault, Request, config_body, http
 
 
-def answers(status: int, body: str, *, content_type: str = "application/json", extra: str = "") -> Fault:
-    """Gives every `/configs` request this answer."""
+def answers(
+    status: int, body: str, *, content_type: str = "application/json", extra: str = "", everywhere: bool = False
+) -> Fault:
+    """Gives every `/configs` request this answer; `everywhere` all others too, whatever their path."""
 
     def fault(connection: socket.socket, request: Request) -> bool:
-        if request.segments[:1] != ["configs"]:
+        if request.segments[:1] != ["configs"] and not everywhere:
             return False
         connection.sendall(http(status, body, content_type=content_type, extra=extra))
         return True

@@ -23,6 +23,8 @@ OUTAGES: dict[str, Fault] = {
     "html_401": faults.answers(401, NOT_OURS, content_type="text/html"),
     "html_404": faults.answers(404, NOT_OURS, content_type="text/html"),
     "plain_404": faults.answers(404, "404 page not found", content_type="text/plain"),
+    "json_404_of_something_else": faults.answers(404, '{"error":"Not Found"}'),
+    "json_404_of_a_node_without_clients": faults.answers(404, '{"status":404,"path":"/x","code":"not_served_here"}'),
     "redirect": faults.answers(302, "", extra="Location: http://127.0.0.1:1/\r\n"),
     "empty_body": faults.answers(200, ""),
     "not_json": faults.answers(200, "null, or so"),
@@ -135,6 +137,29 @@ def test_run__namespace_not_released__is_78_names_it_and_keeps_the_backup(server
     assert (result.code, result.out) == (78, b"")
     assert "namespace 'application' of app 'shop', cluster 'default'" in result.err
     assert cli("run", "--offline", "--", "env", "-0").variables()["DB_URL"] == "good"
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "sentences"),
+    [
+        ("/env/PRO", "no_such_endpoint", ["HELICON_META is not the root of a server (did you mean /envs/PRO?)"]),
+        ("/api", "unknown_path", ["HELICON_META is not the root of a server (did you mean http://127.0.0.1:"]),
+        ("/envs/PROD", "unknown_environment", ["no environment PROD on this server", "check --env and HELICON_ENV"]),
+    ],
+)
+def test_run__address_leads_to_nothing_of_the_server__is_78_with_a_code_of_its_own(
+    path: str, code: str, sentences: list[str], server: FakeApollo, cli: Cli
+) -> None:
+    """Nobody is told to publish what is released, and nobody waits for a server that is up."""
+    server.fault = faults.answers(404, json.dumps({"status": 404, "code": code}), everywhere=True)
+
+    result = cli("run", "--start-timeout", "1h", "--meta", server.url + path, "--", "echo", "started")
+
+    assert (result.code, result.out) == (78, b"")
+    assert f"[{'unknown_environment' if code == 'unknown_environment' else 'wrong_address'}]" in result.err
+    assert "release" not in result.err
+    for sentence in sentences:
+        assert sentence in result.err
 
 
 def test_run__namespace_suddenly_empty__uses_the_backup_until_accepted(server: FakeApollo, cli: Cli) -> None:

@@ -66,6 +66,11 @@ def json_answer(status: int, value: object) -> bytes:
     return answer(status, json.dumps(value).encode(), "Content-Type: application/json;charset=UTF-8")
 
 
+def not_found(path: str = "/configs", **more: object) -> bytes:
+    """The 404 of Apollo's container; `more` adds what other servers put there."""
+    return json_answer(404, {"timestamp": "now", "status": 404, "error": "Not Found", "path": path, **more})
+
+
 def html(status: int = 200) -> bytes:
     """The page of a captive portal."""
     return answer(status, b"<html><body>Please log in</body></html>", "Content-Type: text/html")
@@ -239,7 +244,7 @@ class ScriptedServer:
             if replies:
                 return replies[0] if kind in self.repeat and len(replies) == 1 else replies.pop(0)
         if self.prefix and not request.path.startswith(self.prefix + "/"):
-            return json_answer(404, {"status": 404})
+            return not_found(request.target)
         if kind == "services":
             urls = self.services if self.services is not None else [self.url + "/"]
             return json_answer(200, [{"appName": "X", "instanceId": url, "homepageUrl": url} for url in urls])
@@ -247,7 +252,7 @@ class ScriptedServer:
             return self._configs(request)
         if kind == "notifications":
             return self._notifications(request, connection)
-        return json_answer(404, {"status": 404})
+        return not_found(request.target)
 
     def _configs(self, request: Request) -> bytes:
         app_id, cluster, namespace = request.path.removeprefix(self.prefix).split("/")[2:5]
@@ -257,7 +262,7 @@ class ScriptedServer:
                 self.stale[namespace] -= 1
                 release = self._before[namespace]
         if release is None or app_id != self.app_id:
-            return json_answer(404, {"status": 404, "error": "Not Found"})
+            return not_found(request.target)
         if request.query.get("releaseKey") == release.release_key:
             return answer(304)
         body = {
