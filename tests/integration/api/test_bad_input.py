@@ -66,7 +66,7 @@ NAMES: list[tuple[str, Send, int, str]] = [
     *((f"namespace {bad!r:.20}", post(APPS + "/{p.app}/namespaces", {"name": bad}), 400, "invalid_namespace")
       for bad in ("", ".json", "a b", "x" * 129)),
     *((f"suffix {bad}", post(APPS + "/{p.app}/namespaces", {"name": bad}), 400, "namespace_suffix")
-      for bad in ("a.properties", "a.json.yaml")),
+      for bad in ("a.properties.properties", "a.json.yaml")),
     ("suffix twice", post(APPS + "/{p.app}/namespaces", {"name": "a.xml", "format": "json"}), 400,
      "namespace_suffix"),
     ("association", post(APPS + "/{p.app}/clusters/default/namespaces", {"name": "a b"}), 400, "invalid_namespace"),
@@ -197,7 +197,7 @@ UNKNOWN: list[tuple[str, Send, int, str]] = [
        "namespace_not_found")
       for tail in ("", "/items", "/items/k", "/text", "/releases", "/releases/1", "/diff")),
     ("namespace of a publish", publish(namespace="absent"), 404, "namespace_not_found"),
-    ("cluster of a publish", publish(cluster="absent"), 404, "namespace_not_found"),
+    ("cluster of a publish", publish(cluster="absent"), 404, "cluster_not_found"),
     ("app of a publish", publish(app="absent"), 404, "namespace_not_found"),
     ("namespace of a rollback", post(APPS + "/{p.app}/clusters/default/namespaces/absent/rollback",
                                      {"to": 1, "live": 2}), 404, "namespace_not_found"),
@@ -512,3 +512,14 @@ def test_refusal__message_and_details__hold_no_value_that_was_sent(api: Api, pla
         assert answer.is_client_error
         assert value not in answer.text
         assert value not in str(answer.headers)
+
+
+def test_refusal__of_a_field__says_in_words_what_is_wrong_with_it(api: Api, place: Place) -> None:
+    """Each field with the rule that it breaks, and not with the rule of another one."""
+    body = {"app_id": "x", "name": "a\0b", "owner": "a\nb", "department": "d" * 201, "dept": 1}
+    told = {e["field"]: (e["code"], e["message"]) for e in api.call("POST", "/apps", body).json()["errors"]}
+    assert told["name"] == told["owner"] == ("control_character", "must not hold control characters")
+    assert told["department"] == ("string_too_long", "must have at most 200 characters")
+    assert told["dept"] == ("extra_forbidden", "is not known here")
+    side = api.call("GET", f"{place.path}/diff?from=newest").json()
+    assert side["detail"] == "from must be a release id, live or draft."

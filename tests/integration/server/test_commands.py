@@ -60,11 +60,13 @@ def test_migrate__environment_with_its_own_database__is_migrated_too(tmp_path: P
 @pytest.mark.parametrize(
     "command", [("user", "list"), ("token", "list"), ("token", "create", "--name", "x")], ids=" ".join
 )
-def test_command__before_the_first_start__says_to_migrate_and_makes_nothing(
+def test_command__in_a_folder_without_database__asks_for_the_right_one_and_makes_nothing(
     tmp_path: Path, command: tuple[str, ...]
 ) -> None:
     """A mistyped data dir must not become a new installation."""
-    assert "helicon-server migrate" in refusal(helicon_server(*command, folder=tmp_path), CONFIG)
+    said = refusal(helicon_server(*command, folder=tmp_path), CONFIG)
+    assert said.startswith(f"There is no database at {tmp_path / 'data' / 'helicon.db'}.")
+    assert "--data-dir" in said
     assert not (tmp_path / "data").exists()
 
 

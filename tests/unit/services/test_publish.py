@@ -75,6 +75,22 @@ async def test_publish__empty_draft_never_released__is_a_release(world: World) -
     assert await world.content(ref, made.release_id) == {}
 
 
+async def test_publish__nothing_left_of_the_live_release__must_be_meant(world: World) -> None:
+    """An emptied namespace stops its clients; the whole publish is refused unless the publisher says that it knows."""
+    one, two = await world.namespace(text="a=1\n"), await world.namespace("redis")
+    live = await world.release(two, "b=1\n")
+    await world.write(two, "# b=1\n")
+    before = world.committed
+    with pytest.raises(Conflict) as refused:
+        await world.publish(one, two)
+    assert (refused.value.code, refused.value.details) == ("would_empty", {"namespace": "redis", "live_release": live})
+    assert world.committed is before
+    async with world.database.write() as tx:
+        targets = [Target(one, 2), Target(two, 3, may_empty=True)]
+        made = await publish.publish(tx, world.caller(), ENVIRONMENT, targets, Note())
+    assert await world.content(two, made[1].release_id) == {}
+
+
 @pytest.mark.parametrize("trouble", ["stale", "absent", "nothing", "limit", "twice"])
 async def test_publish__second_of_two_cannot_be__leaves_nothing_behind(world: World, trouble: str) -> None:
     """No release, no message, no audit entry, no hint, and no used idempotency key."""

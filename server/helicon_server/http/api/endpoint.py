@@ -6,12 +6,14 @@ cannot be written. The OpenAPI document is generated from the same list that ser
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from helicon_server.auth.throttle import Throttle
 from helicon_server.domain.actors import Right
@@ -48,11 +50,32 @@ class Out(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-# Texts for people. No database and no terminal wants their control characters; a comment may have lines.
 _ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
-Label = Annotated[str, StringConstraints(max_length=200, pattern=_ONE_LINE)]
-Comment = Annotated[str, StringConstraints(max_length=1024, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$")]
-UserName = Annotated[str, StringConstraints(max_length=128, pattern=_ONE_LINE)]
+_LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
+
+
+def _without_control_characters(pattern: str) -> AfterValidator:
+    """No database takes a NUL, and no terminal should be told to do things."""
+    allowed = re.compile(pattern)
+
+    def check(text: str) -> str:
+        if not allowed.search(text):
+            raise PydanticCustomError("control_character", "must not hold control characters")
+        return text
+
+    return AfterValidator(check)
+
+
+# Texts for people. The pattern in the schema tells programs what the validator tells people.
+_ONE_LINE_ONLY = (_without_control_characters(_ONE_LINE), Field(json_schema_extra={"pattern": _ONE_LINE}))
+Label = Annotated[str, StringConstraints(max_length=200), *_ONE_LINE_ONLY]
+UserName = Annotated[str, StringConstraints(max_length=128), *_ONE_LINE_ONLY]
+Comment = Annotated[
+    str,
+    StringConstraints(max_length=1024),
+    _without_control_characters(_LINES),
+    Field(json_schema_extra={"pattern": _LINES}),
+]
 Number = Annotated[int, Field(ge=1, le=2**53 - 1)]  # an id or a revision, exact in every JSON parser
 
 
