@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from helicon._impl import lifetime
 from helicon._impl.backup import Backup
-from helicon._impl.client_core import Core
+from helicon._impl.client_core import Core, advise
 from helicon._impl.errors import SettingsError
 from helicon._impl.follower import Follower
 from helicon._impl.namespace_state import NamespaceState
@@ -74,6 +74,7 @@ class Client:
             access_key_secret_file=access_key_secret_file,
             cache_dir=cache_dir,
         )
+        advise(self._settings.advice)
         self._start_timeout = float(start_timeout)
         self._core = Core(self._settings.app_id)
         self._adding = threading.Lock()

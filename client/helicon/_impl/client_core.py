@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import logging
 import threading
+from typing import TYPE_CHECKING
 
 from helicon._impl.listeners import Dispatcher
+
+if TYPE_CHECKING:
+    from helicon._impl.settings import Advice
 
 LOG = logging.getLogger("helicon")
 
 REMEMBERED_KEYS = 1000
 """Keys with a bad value that are remembered, so that each is logged once."""
+
+
+_advised: set[str] = set()
+
+
+def advise(advice: tuple[Advice, ...]) -> None:
+    """Logs what is wrong with the environment of the process: once, however many clients it has."""
+    for code, message in advice:
+        if message not in _advised:
+            _advised.add(message)
+            LOG.warning("%s: %s", code, message)
 
 
 class Counters:

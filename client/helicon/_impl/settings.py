@@ -18,6 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+PREFIX = "HELICON_"
 OFF = "off"
 ENVIRONMENT_MARK = "{env}"
 MAX_SECRET_LENGTH = 1024
@@ -37,6 +38,14 @@ APOLLO_NAMES = {
 VARIABLES = (*APOLLO_NAMES, "HELICON_NAMESPACES", "HELICON_ACCESS_KEY_SECRET_FILE", "HELICON_IP")
 
 
+class Advice(NamedTuple):
+    """A setting that is no error and most likely a mistake."""
+
+    code: str
+    """`unused_setting` or `unknown_setting`."""
+    message: str
+
+
 class ClientSettings(NamedTuple):
     """Everything that a client has to know, checked. Immutable."""
 
@@ -53,6 +62,8 @@ class ClientSettings(NamedTuple):
     secret: str | None = None
     cache_dirs: tuple[str, ...] = ()
     """Where the backup may live: the first usable one is taken; empty means no backup."""
+    advice: tuple[Advice, ...] = ()
+    """What somebody should be told once."""
 
     def __repr__(self) -> str:
         shown = self._replace(secret="***") if self.secret else self  # noqa: S106 - a mask, not a password
@@ -88,8 +99,9 @@ def read_settings(
         cache_dirs = default_state_dirs(source.environ)
     else:
         cache_dirs = (_directory(directory, directory_variable),)
+    addresses = _meta(source, meta, checked_env)
     return ClientSettings(
-        meta=_meta(source, meta, checked_env),
+        meta=addresses,
         app_id=source.required_name("HELICON_APP_ID", app_id, "order-service"),
         cluster=source.name("HELICON_CLUSTER", cluster) or DEFAULT_CLUSTER,
         namespaces=_namespaces(source, namespaces),
@@ -99,6 +111,7 @@ def read_settings(
         ip=source.plain("HELICON_IP", ip),
         secret=_secret(source, access_key_secret, _as_text(access_key_secret_file)),
         cache_dirs=cache_dirs,
+        advice=(*_unused_env(source, env, checked_env, addresses), *_misspelt(source.environ)),
     )
 
 
@@ -173,6 +186,45 @@ def _with_environment(text: str, env: str | None) -> str:
                 raise ValueError(f"{ENVIRONMENT_MARK} stands at the end of an address")
             return f"{head}/envs/{env}"
     raise AssertionError("the last spelling is the mark itself")
+
+
+def _unused_env(
+    source: _Source, argument: str | None, env: str | None, addresses: tuple[Address, ...]
+) -> tuple[Advice, ...]:
+    """Finds an environment that was asked for by our name and is not the one that the addresses lead to.
+
+    Apollo's bare `ENV` is set on many machines for other reasons, so it is not looked at.
+    """
+    ours = source.environ.get("HELICON_ENV", "").strip()
+    if env is None or (argument is None and not ours):
+        return ()
+    other = [address for address in addresses if not address.prefix.lower().endswith(f"/envs/{env}".lower())]
+    if not other:
+        return ()
+    named = f"the environment {env}, given as an argument," if argument is not None else f"HELICON_ENV={env}"
+    _, found, instead = other[0].prefix.rpartition("/envs/")
+    reads = f"environment {instead}" if found else "the server's default environment"
+    return (
+        Advice(
+            "unused_setting",
+            f"{named} is not used: HELICON_META holds no {ENVIRONMENT_MARK}, so {other[0].url} is read, {reads}. "
+            f"To read {env}, end it with /envs/{ENVIRONMENT_MARK}",
+        ),
+    )
+
+
+def _misspelt(environ: Mapping[str, str]) -> tuple[Advice, ...]:
+    strangers = [name for name in environ if name.startswith(PREFIX) and name not in VARIABLES and environ[name]]
+    if not strangers:
+        return ()
+    from helicon._impl.misspelt import misspelt  # imported late: it is seldom needed, and a start counts
+
+    return tuple(
+        [
+            Advice("unknown_setting", f"{name} is no setting; did you mean {meant}?")
+            for name, meant in misspelt(strangers).items()
+        ]
+    )
 
 
 def _namespaces(source: _Source, argument: str | Iterable[str] | None) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from helicon._impl.settings import ClientSettings
     from helicon.cli.flags import Options
+    from helicon.cli.report import Report
 
 
 class Policy:
@@ -53,10 +54,13 @@ def policy_of(options: Options, environ: Mapping[str, str]) -> Policy:
     )
 
 
-def settings_of(options: Options, environ: Mapping[str, str]) -> ClientSettings:
-    """Reads the client settings: flags, then HELICON_*, then Apollo's names. Raises Failure (exit 64)."""
+def settings_of(options: Options, environ: Mapping[str, str], report: Report) -> ClientSettings:
+    """Reads the client settings: flags, then HELICON_*, then Apollo's names. Raises Failure (exit 64).
+
+    Warns of settings that are most likely a mistake.
+    """
     try:
-        return read_settings(
+        settings = read_settings(
             meta=options.many("meta") or None,
             app_id=_given(options, "app-id"),
             env=_given(options, "env"),
@@ -75,6 +79,9 @@ def settings_of(options: Options, environ: Mapping[str, str]) -> ClientSettings:
             problem.message,
             "for example: HELICON_META=http://127.0.0.1:8080 HELICON_APP_ID=order-service helicon run -- env",
         ) from None
+    for code, message in settings.advice:
+        report.warning(code, message)
+    return settings
 
 
 def _given(options: Options, name: str) -> str | None:

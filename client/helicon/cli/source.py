@@ -38,7 +38,7 @@ STALE_SECONDS = 24 * 3600.0
 
 def from_options(options: Options, environ: Mapping[str, str], report: Report) -> Loaded:
     """Loads what the source and trouble flags of a command line ask for. Raises Failure."""
-    return _Start(settings_of(options, environ), policy_of(options, environ), report).load()
+    return _Start(settings_of(options, environ, report), policy_of(options, environ), report).load()
 
 
 class _Start:

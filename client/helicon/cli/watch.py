@@ -42,7 +42,7 @@ def watch(arguments: list[str], inherited: dict[bytes, bytes], _: Report) -> int
     if options.rest:
         raise usage(f"watch takes no {options.rest[0]!a}", "helicon watch --namespace application")
     report = Report(options.text("log"), quiet=options.on("quiet"))
-    settings = settings_of(options, environ)
+    settings = settings_of(options, environ, report)
     # The SDK explains itself through logging; what matters of it is reported here, once per turn.
     logging.getLogger("helicon").addHandler(logging.NullHandler())
     events: queue.SimpleQueue[ChangeEvent] = queue.SimpleQueue()

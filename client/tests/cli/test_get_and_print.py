@@ -41,6 +41,27 @@ def test_get__terminal__ends_the_line(server: FakeApollo, cli: Cli) -> None:
     os.close(leader)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "env", "warning"),
+    [
+        ([], {"HELICON_ENV": "PRO"}, "HELICON_ENV=PRO is not used"),
+        (["--env", "PRO"], {}, "the environment PRO, given as an argument, is not used"),
+        ([], {"HELICON_NAMESPACE": "s3cret"}, "HELICON_NAMESPACE is no setting; did you mean HELICON_NAMESPACES?"),
+    ],
+)
+def test_get__setting_that_is_most_likely_a_mistake__warns_once_and_goes_on(
+    arguments: list[str], env: dict[str, str | None], warning: str, server: FakeApollo, cli: Cli
+) -> None:
+    server.publish({"a": "1"})
+
+    result = cli("get", "a", *arguments, "--quiet", env=env)
+
+    assert (result.code, result.out) == (0, b"1")
+    assert result.err.startswith(f"helicon: warning: {warning}")
+    assert result.err.count("\n") == 1
+    assert "s3cret" not in result.err
+
+
 def test_get__document_namespace__prints_its_text_by_its_name(server: FakeApollo, cli: Cli) -> None:
     text = '{"root": "/v1"}\r\n'
     server.publish({"content": text}, "routes.json")
