@@ -144,7 +144,7 @@ class Decider:
             message = f"Request method '{request.method}' is not supported."
             return handler_error(400, "method_not_supported", message, "MethodNotSupported")
         if route.surface is Surface.NOTIFICATIONS_V2:
-            return self._poll(view, request)
+            return self._poll(view, request, may_wait=may_wait)
         return self._read(view, route, request, contents, may_wait=may_wait)
 
     def _no_environment(self, route: Route, path: bytes) -> Answer:
@@ -176,7 +176,7 @@ class Decider:
         if conditional and may_wait:
             wanted = wanted_message(view, route, data_center, parameters.get("messages", ""))
             if wanted > view.follower.seen_id:
-                return Defer(request, CatchUp(view, wanted))
+                return Defer(request, CatchUp(view, wanted, self._behind(request.path)))
         resolution = view.resolve(route.app, route.cluster, data_center, route.namespace)
         if not resolution.releases:
             message = "Nothing is released under this app id, cluster and namespace."
@@ -233,7 +233,7 @@ class Decider:
             answer = _file(route, content)
         return self._store.put_prepared(identity, answer)
 
-    def _poll(self, view: EnvironmentView, request: Request) -> Answer | Park:
+    def _poll(self, view: EnvironmentView, request: Request, *, may_wait: bool) -> Answer | Park | Defer:
         parameters = parse_query(request.query)
         app = parameters.get("appId", "")
         if not is_name(app):
@@ -257,7 +257,16 @@ class Decider:
         if self.draining:
             message = "This server is stopping; ask another one."
             return container_error(503, "draining", message, request.path, retry_after_s=self._options.retry_after_s)
+        beyond = max(known)
+        if may_wait and beyond > view.follower.seen_id:
+            # Held now, it would be woken by the very release that its client has been told of by another node. An id
+            # that a look does not find is of a server that was rebuilt: that client is held, and told lower ids.
+            return Defer(request, CatchUp(view, beyond, NOT_MODIFIED))
         return Park(view, watched, known, self._options.hold_s)
+
+    def _behind(self, path: bytes) -> Answer:
+        message = "The client knows a newer release than this server; ask another one."
+        return container_error(503, "behind", message, path, retry_after_s=self._options.retry_after_s)
 
 
 def _invalid_app_id(path: bytes) -> Answer:

@@ -104,10 +104,10 @@ class Follower:
         self._hinted = True
         self._look.set()
 
-    async def catch_up(self, message_id: int, timeout_s: float) -> None:
-        """Returns when the message is in the views, or a look that began after this call did not find it.
+    async def catch_up(self, message_id: int, timeout_s: float) -> bool:
+        """Returns True when the message is in the views, or a look that began after this call did not find it.
 
-        Returns after ``timeout_s`` in any case: then the caller serves what there is.
+        Returns False after ``timeout_s``: then this node may be behind the client and must not pretend otherwise.
         """
         enough = self._begun + 1
         try:
@@ -118,6 +118,8 @@ class Follower:
                     await self._round_over.wait()
         except TimeoutError:
             _log.debug("delivery.behind_client", database=self.database.name, seen_id=self.seen_id)
+            return False
+        return True
 
     # --- rounds -----------------------------------------------------------------------------------
 

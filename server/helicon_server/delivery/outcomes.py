@@ -50,10 +50,14 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class CatchUp:
-    """A message that the client has seen and this node has not (Apollo client protocol, section 4.6)."""
+    """A message that the client has seen and this node has not (Apollo client protocol, section 4.6).
+
+    ``too_late`` is the answer when the wait is over and nobody knows yet whether the message exists.
+    """
 
     view: EnvironmentView
     message_id: int
+    too_late: Answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,8 +138,9 @@ class DeliveryPlane:
         contents: dict[ReleaseId, Content] = {}
         for _ in range(_TRIES):
             match defer.work:
-                case CatchUp(view, message_id):
-                    await view.follower.catch_up(message_id, self.options.catch_up_s)
+                case CatchUp(view, message_id, too_late):
+                    if not await view.follower.catch_up(message_id, self.options.catch_up_s):
+                        return too_late
                 case Load(view, releases):
                     try:
                         contents.update(await self.store.load(view.follower, releases))

@@ -452,9 +452,10 @@ class TestMessages:
 
         assert isinstance(client.decide(asked), Answer)
 
-    async def test_messages__while_the_database_is_away__answers_what_there_is(
+    async def test_messages__greater_than_seen_while_the_database_is_away__is_503(
         self, world: World, client: Client
     ) -> None:
+        """Promise 3: never older than asked. The client keeps what it has and asks another node."""
         await world.publish("shop", "application", {"a": "1"})
         await client.seen(world)
         await client.get(configs("shop", "default", "application"))
@@ -463,7 +464,8 @@ class TestMessages:
 
         answer = await client.get(configs("shop", "default", "application", messages=json.dumps(details)))
 
-        assert body(answer)["configurations"] == {"a": "1"}
+        assert (answer.status, body(answer)["code"], header(answer, b"retry-after")) == (503, "behind", b"1")
+        assert (await client.get(configs("shop", "default", "application"))).status == 200
 
 
 class TestContents:

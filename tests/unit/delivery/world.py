@@ -213,6 +213,14 @@ class Client:
         assert isinstance(outcome, Park), f"{target} was not held: {outcome}"
         return HeldPoll(self.plane, outcome)
 
+    async def hold_after_a_look(self, target: str) -> HeldPoll:
+        """Holds a poll that names an id which the plane has not seen: it looks for it first."""
+        outcome = self.decide(target)
+        assert isinstance(outcome, Defer), f"{target} waits for nothing: {outcome}"
+        parked = await self.plane.resolve(outcome)
+        assert isinstance(parked, Park), f"{target} was not held: {parked}"
+        return HeldPoll(self.plane, parked)
+
 
 class HeldPoll:
     """A parked poll that remembers its answers: there may never be two."""
