@@ -109,6 +109,9 @@ class Config:
         `http-timeout` or `httpTimeout` behind the prefix, or the one that `field(metadata={"key": ...})` or a
         pydantic alias names. Raises `BindError` when the release of now does not fit; a later one that does
         not is logged and counted, and the earlier values stay.
+
+        Two attributes read one after the other may be of two releases. `snapshot().bind(...)` gives a plain
+        instance of one release, for that and for what must have one, such as `dataclasses.asdict`.
         """
         return bind(target, prefix, self._state, self._core.counters)
 

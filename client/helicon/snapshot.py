@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from helicon._impl.building import build
 from helicon._impl.convert import convert, fresh, to_json
 from helicon.protocol.names import CONTENT_KEY
 
@@ -83,6 +84,15 @@ class Snapshot:
     def json(self, default: D | None = None) -> Any | D:
         """Reads the whole document as JSON; the default when there is none or it is not JSON."""
         return self.get(CONTENT_KEY, default, as_=_json)
+
+    def bind(self, target: type[T], *, prefix: str = "") -> T:
+        """Builds an instance of a dataclass or a pydantic model from this release.
+
+        A plain one, as if the program had made it: it stays what it is whatever is published, and
+        `dataclasses.asdict`, `replace` and pickling take it. The fields are filled as by `Config.bind`. Raises
+        `BindError`, which names everything that does not fit.
+        """
+        return build(target, self._values, prefix)
 
     def keys(self) -> KeysView[str]:
         """Shows the keys in the order of the release."""

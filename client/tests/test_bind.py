@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+import pickle
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
@@ -10,7 +13,7 @@ import pydantic
 import pytest
 
 from helicon import BindError
-from helicon._impl.fields import build
+from helicon._impl.building import build
 from tests.support.clients import OpenClient
 from tests.support.scripted_server import ScriptedServer
 from tests.support.waiting import eventually, eventually_is
@@ -122,6 +125,62 @@ def test_build__class_that_refuses__is_an_error_without_its_text() -> None:
     assert "s3cret" not in caught.value.message
 
 
+BAD = {"feature.cart": "s3cret", "pool.size": "s3cret", "pool.wait": "s3cret", "mode": "s3cret", "note": "fine"}
+
+
+def test_build__several_things_do_not_fit__are_all_named_at_once() -> None:
+    """Or a configuration has to be published once for each of them."""
+    with pytest.raises(BindError) as caught:
+        build(Settings, BAD, "")
+    assert [(fault.code, fault.field) for fault in caught.value.faults] == [
+        ("missing_key", "http_timeout"),
+        ("invalid_value", "feature_cart"),
+        ("invalid_value", "mode"),
+        ("invalid_value", "pool.size"),
+        ("invalid_value", "pool.wait"),
+    ]
+    assert caught.value.code == "missing_key"
+    assert caught.value.message == (
+        "Settings does not fit: http_timeout: the key 'http.timeout' is missing; "
+        "feature_cart: the value of key 'feature.cart' is no bool; mode: the value of key 'mode' is no Mode; "
+        "pool.size: the value of key 'pool.size' is no int; pool.wait: the value of key 'pool.wait' is no timedelta"
+    )
+    assert pickle.loads(pickle.dumps(caught.value)).faults == caught.value.faults
+
+
+class Strict(pydantic.BaseModel):
+    first: int
+    second: pydantic.PositiveInt
+    third: list[int]
+    fourth: str
+    pool: PoolModel
+
+    @pydantic.model_validator(mode="after")
+    def refuse(self) -> Strict:
+        raise ValueError(f"cannot use {self.fourth}")
+
+
+def test_build__several_things_do_not_fit_a_model__are_all_named_at_once() -> None:
+    values = {"second": "-1", "third": "1,s3cret,3,s4cret", "pool.size": "s3cret", "fourth": "x"}
+    with pytest.raises(BindError) as caught:
+        build(Strict, values, "")
+    assert sorted((fault.field, fault.reason) for fault in caught.value.faults) == [
+        ("first", "the key 'first' is missing"),
+        ("pool.size", "the value of key 'pool.size' is refused (int_parsing)"),
+        ("second", "the value of key 'second' is refused (greater_than)"),
+        ("third.1", "the value of key 'third' is refused (int_parsing)"),
+        ("third.3", "the value of key 'third' is refused (int_parsing)"),
+    ]
+    assert "cret" not in caught.value.message
+
+
+def test_build__model_that_refuses_its_values_together__is_an_error_without_its_text() -> None:
+    values = {"first": "1", "second": "1", "third": "1", "pool.size": "1", "fourth": "s3cret"}
+    with pytest.raises(BindError) as caught:
+        build(Strict, values, "")
+    assert caught.value.message == "Strict does not fit: the class refuses the values (value_error)"
+
+
 def test_build__two_keys_alike__neither_is_guessed() -> None:
     @dataclass
     class One:
@@ -171,6 +230,37 @@ def test_bind__object__is_read_only_and_shows_no_value(apollo: ScriptedServer, o
         settings.nothing  # type: ignore[attr-defined]  # noqa: B018
     assert "2500" not in repr(settings)
     assert "http_timeout" in dir(settings)
+
+
+def test_snapshot_bind__plain_instance__stays_what_it_is_and_is_taken_by_dataclasses(
+    apollo: ScriptedServer, open_client: OpenClient
+) -> None:
+    config = open_client(apollo.url).namespace()
+    frozen = config.snapshot().bind(Settings)
+    model = config.snapshot().bind(Model)
+    assert type(frozen) is Settings
+    assert type(model) is Model
+    apollo.publish("application", {"http.timeout": "9"})
+    eventually_is(lambda: config.get("http.timeout"), "9", "the new value")
+    assert (frozen.http_timeout, model.http_timeout) == (2500, 2500)
+    assert dataclasses.asdict(frozen)["http_timeout"] == 2500
+    assert dataclasses.replace(frozen, http_timeout=1) == Settings(1, True)
+    assert config.snapshot().bind(Pool, prefix="http.") == Pool()
+    with pytest.raises(BindError, match=r"the key 'x\.http\.timeout' is missing"):
+        config.snapshot().bind(Settings, prefix="x.")
+
+
+@pytest.mark.parametrize("target", [Settings, Model])
+def test_bind__copy_of_the_object__is_a_plain_instance_of_that_moment(
+    apollo: ScriptedServer, open_client: OpenClient, target: type[Settings | Model]
+) -> None:
+    config = open_client(apollo.url).namespace()
+    settings = config.bind(target)
+    copies = [copy.copy(settings), copy.deepcopy(settings), pickle.loads(pickle.dumps(settings))]
+    apollo.publish("application", {"http.timeout": "9"})
+    eventually(lambda: settings.http_timeout == 9, "the new value")
+    assert [type(each) for each in copies] == [target] * 3
+    assert [each.http_timeout for each in copies] == [2500] * 3
 
 
 @pytest.mark.parametrize("target", [int, "x", dict, object])

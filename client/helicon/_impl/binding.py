@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, cast
 
 from helicon._impl.errors import BindError
-from helicon._impl.fields import build, require_supported
 
 if TYPE_CHECKING:
     from helicon._impl.client_core import Counters
@@ -26,7 +25,7 @@ class _Binding:
         snapshot = state.snapshot
         # One attribute, so that readers in other threads never see the release of one and the instance of
         # another.
-        self._built: tuple[Snapshot, Any] = (snapshot, build(target, snapshot.as_dict(), prefix))
+        self._built: tuple[Snapshot, Any] = (snapshot, snapshot.bind(target, prefix=prefix))
 
     def current(self) -> Any:
         snapshot = self._state.snapshot
@@ -34,7 +33,7 @@ class _Binding:
         if snapshot is seen:
             return instance
         try:
-            instance = build(self.target, snapshot.as_dict(), self._prefix)
+            instance = snapshot.bind(self.target, prefix=self._prefix)
         except BindError as error:
             self._counters.bad_binding(self._state.name, self.target.__name__, error.message)
         self._built = (snapshot, instance)
@@ -42,7 +41,10 @@ class _Binding:
 
 
 class _Bound:
-    """Stands for the newest instance: reads like one, cannot be changed, shows no value in its text."""
+    """Stands for the newest instance: reads like one, cannot be changed, shows no value in its text.
+
+    A copy, a deep copy and a pickle of it are plain instances of the class, and stay what they were.
+    """
 
     __slots__ = ("_helicon_binding",)
     _helicon_binding: _Binding
@@ -58,6 +60,10 @@ class _Bound:
 
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"{name!r} comes from the configuration and cannot be deleted")
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        reduced: str | tuple[Any, ...] = self._helicon_binding.current().__reduce_ex__(protocol)
+        return reduced
 
     def __dir__(self) -> list[str]:
         return dir(self._helicon_binding.current())
@@ -79,5 +85,4 @@ class _Bound:
 
 def bind(target: type[T], prefix: str, state: NamespaceState, counters: Counters) -> T:
     """Binds a class to a namespace. Raises `BindError`."""
-    require_supported(target)
     return cast("T", _Bound(_Binding(target, prefix, state, counters)))

@@ -15,6 +15,8 @@ Codes are stable; messages are for people and may change. No message holds a val
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from helicon._impl.address import Address
@@ -44,11 +46,33 @@ class SettingsError(HeliconError):
         self.variable = variable
 
 
+class Fault(NamedTuple):
+    """One reason why a configuration does not fit a class."""
+
+    code: str
+    """`missing_key` or `invalid_value`."""
+    field: str
+    """The field, with dots where classes are nested; empty when the class refuses the values together."""
+    reason: str
+    """A sentence that names the key and never its value."""
+
+
 class BindError(HeliconError):
     """A configuration does not fit the class that it is bound to.
 
-    Codes: `unsupported_class`, `missing_key`, `invalid_value`.
+    Codes: `unsupported_class`, else that of the first fault: `missing_key`, `invalid_value`.
     """
+
+    faults: tuple[Fault, ...] = ()
+    """All that does not fit, in the order of the fields; the message names each."""
+
+    @classmethod
+    def of(cls, target: str, faults: list[Fault]) -> BindError:
+        """Builds the error of a class that a configuration does not fit."""
+        reasons = [f"{fault.field}: {fault.reason}" if fault.field else fault.reason for fault in faults]
+        error = cls(faults[0].code, f"{target} does not fit: {'; '.join(reasons)}")
+        error.faults = tuple(faults)
+        return error
 
 
 class RequestError(HeliconError):
