@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[3]
-COMMANDS = ("run", "setup", "test", "check", "format", "bench", "bench-quick", "lock")
+COMMANDS = ("run", "setup", "test", "faults", "check", "format", "bench", "bench-quick", "lock")
 
 
 def _make(*arguments: str) -> subprocess.CompletedProcess[str]:
