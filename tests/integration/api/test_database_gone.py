@@ -178,3 +178,28 @@ def test_sqlite__locked_by_another_program__reads_go_on_and_writes_are_refused(s
         other.execute("ROLLBACK")
     assert api.call("PUT", place.item("a"), {"value": "2"}, revision=2).status_code == 200
     api.http.close()
+
+
+def test_server__killed_under_a_publish__a_retry_with_the_same_key_makes_one_release(servers: Servers) -> None:
+    """Whether the crash came before the commit or behind it, whole it is, and once."""
+    api = Api(servers.start())
+    first, second = api.place(text="n = 0\n"), api.place(text="n = 0\n")
+    for n in range(1, 4):
+        first.write(f"n = {n}\n")
+        second.write(f"n = {n}\n")
+        body = {"namespaces": [first.target, second.target]}
+        headers = {"Idempotency-Key": f"publish-{n}"}
+        path = f"/environments/{ENVIRONMENT}/releases"
+        with ThreadPoolExecutor(1) as pool:
+            publishing = pool.submit(api.call, "POST", path, body, headers=headers)
+            api.node.kill()
+            lost = publishing.exception(DEADLINE_S)
+        assert lost is None or isinstance(lost, httpx.TransportError), lost
+        api.node.start()
+        again = api.call("POST", path, body, headers=headers)
+        assert again.status_code == 201, again.text
+        if lost is None:
+            assert again.json() == publishing.result().json()
+        assert (len(first.releases), len(second.releases)) == (n, n)
+    assert first.text == second.text == "n = 3\n"
+    api.http.close()

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
-from helicon_server.domain.actors import Right
+from helicon_server.auth import tokens
+from helicon_server.auth.throttle import Throttle
+from helicon_server.domain.actors import ALL_RIGHTS, Right
+from helicon_server.domain.model import Token
+from helicon_server.http.api.dispatch import Management
 from helicon_server.http.api.endpoint import Endpoint
 from helicon_server.http.api.endpoints import ENDPOINTS
+from helicon_server.http.site import management_site
+from helicon_server.services.context import Limits
+from helicon_server.storage.contract import Storage
+from helicon_server.storage.memory import MemoryDatabase
 from tests.integration.api.client import ENVIRONMENT, Api, Place, fresh
 from tests.support.server import BOOTSTRAP_PASSWORD
 
@@ -148,6 +158,35 @@ def test_endpoint__nobody__is_refused_before_anything_is_read(world: World, endp
         answer = world.send(endpoint, None, **headers)
         assert (answer.status_code, answer.json()["code"]) == (401, code), headers
         assert answer.headers["www-authenticate"].startswith("Bearer ")
+
+
+@pytest.mark.parametrize("endpoint", [e for e in ENDPOINTS if e.right is not None], ids=named)
+async def test_endpoint__expired_token__is_refused(endpoint: Endpoint) -> None:
+    """From the moment on; in memory, for no token of a real node can be made to have expired already."""
+    database = MemoryDatabase()
+    now = datetime.now(UTC)
+    async with database.write() as tx:
+        for name, ends in (("expired", now - timedelta(seconds=1)), ("live", now + timedelta(days=1))):
+            hashed = tokens.sha256_of(name)
+            await tx.tokens.insert(Token(0, name, "", hashed, ALL_RIGHTS, now, "user:admin", ends, None))
+    storage = Storage(database, database, {}, database.close)
+    site = management_site(Management(storage, Limits(), 1_000_000, Throttle(time.monotonic)), "test")
+    path = endpoint.path.replace("{key:path}", "k").replace("{", "").replace("}", "")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(site), base_url="http://node") as client:
+        codes = {}
+        for name in ("expired", "live"):
+            headers = {"Authorization": f"Bearer {name}"}
+            answer = await client.request(endpoint.method, "/api/v1" + path, headers=headers)
+            codes[name] = answer.status_code, answer.json().get("code")
+    assert codes["expired"] == (401, "token_expired")
+    assert codes["live"][0] not in (401, 403)
+
+
+def test_token__in_the_address__is_no_token(api: Api) -> None:
+    """Addresses end in histories and logs, so that none may carry a secret."""
+    secret = api.token("view")
+    for name in ("token", "access_token", "authorization"):
+        assert api.call("GET", f"/apps?{name}={secret}", token=None).status_code == 401
 
 
 @pytest.mark.parametrize(
