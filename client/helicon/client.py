@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
 
+    from helicon._impl.errors import RequestError
+
 START_TIMEOUT_SECONDS = 5.0
 CLOSE_TIMEOUT_SECONDS = 2.0
 
@@ -119,15 +121,15 @@ class Client:
         """Describes the client at this moment: where its values come from, how old they are, what is wrong."""
         now = time.monotonic()
         follower, dispatcher, counters = self._follower, self._core.dispatcher, self._core.counters
-        error = follower.last_error
+        states = [state for state, _ in tuple(self._configs.values())]
         return ClientStatus(
             app_id=self._settings.app_id,
             cluster=self._settings.cluster,
             connection=Connection.CLOSED if self._closed else follower.connection,
             server=follower.server.url if follower.server else None,
-            last_error=f"{error.code}: {error.message}" if error else None,
+            last_error=_last_error(follower.last_error, states),
             failures=follower.failures,
-            namespaces=MappingProxyType({name: state.status(now) for name, (state, _) in tuple(self._configs.items())}),
+            namespaces=MappingProxyType({state.name: state.status(now) for state in states}),
             bad_values=counters.bad_values,
             bad_bindings=counters.bad_bindings,
             listener_errors=dispatcher.errors,
@@ -183,6 +185,17 @@ class Client:
                 if state.refused is None:
                     state.load_backup()
                 state.settled.set()
+
+
+def _last_error(error: RequestError | None, states: list[NamespaceState]) -> str | None:
+    """Says what is wrong: with the servers, else with the first namespace that has a trouble of its own."""
+    if error is not None:
+        return f"{error.code}: {error.message}"
+    for state in states:
+        own = state.last_error  # once: the polling thread may clear it at any moment
+        if own is not None:
+            return f"{own.code}: namespace {state.name}: {own.message}"
+    return None
 
 
 def _require_timeout(seconds: float) -> None:

@@ -131,7 +131,7 @@ class Snapshot:
             value = convert(text, as_)
         except Exception:  # noqa: BLE001 - a caller's own converter may raise anything; a read never does
             value = _BAD
-            self._report(self.namespace, key, getattr(as_, "__name__", str(as_)))
+            self._report(self.namespace, key, "JSON" if as_ is _json else getattr(as_, "__name__", str(as_)))
         if len(self._converted) >= _CONVERTED_LIMIT:
             self._converted.clear()
         self._converted[key, as_] = value

@@ -49,7 +49,8 @@ class ClientStatus:
     server: str | None
     """The server that answered last."""
     last_error: str | None
-    """Code and sentence of what last went wrong, until the next success."""
+    """Code and sentence of what last went wrong, with the servers or else with one of the namespaces, until the next
+    success. None when all is well."""
     failures: int
     """Failed rounds in a row."""
     namespaces: Mapping[str, NamespaceStatus]

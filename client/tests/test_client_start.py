@@ -156,8 +156,10 @@ def test_client__one_namespace_without_release__has_the_other(apollo: ScriptedSe
     assert entry.source is Source.NONE
     assert entry.last_error is not None
     assert entry.last_error.startswith("not_released: ")
+    assert (client.status().last_error or "").startswith("not_released: namespace nothing: ")
     apollo.publish("nothing", {"a": "1"})
     eventually(lambda: client.namespace("nothing").get("a") == "1", "the first release")
+    eventually(lambda: client.status().last_error is None, "all being well")
 
 
 def test_client__denied__does_not_start_from_the_backup_but_keeps_it(

@@ -172,6 +172,12 @@ def test_snapshot__document__is_read_as_text_and_json() -> None:
     assert snapshot({"content": "<x/>"}).json("none") == "none"
 
 
+def test_snapshot__document_that_is_not_json__is_told_without_a_name_of_ours() -> None:
+    told: list[tuple[str, str, str]] = []
+    assert snapshot({"content": "<x/>"}, told).json("none") == "none"
+    assert told == [("application", "content", "JSON")]
+
+
 VALUES = st.dictionaries(st.sampled_from("abcde"), st.sampled_from("123"))
 
 

@@ -101,11 +101,29 @@ class Mapping:
 
     def chosen(self, entry: Entry) -> bool:
         """Says whether an entry becomes a variable; a document does only when mapped by name."""
-        if entry.document and entry.key not in self.explicit:
+        return not self.unnamed(entry) and self._wanted(entry.key)
+
+    def unnamed(self, entry: Entry) -> bool:
+        """Says whether an entry is a document that nobody gave a name."""
+        return entry.document and entry.key not in self.explicit
+
+    def left_out(self, entry: Entry) -> bool:
+        """Says whether an entry would become a variable if somebody gave it a name."""
+        return self.unnamed(entry) and self._wanted(entry.key)
+
+    def _wanted(self, key: str) -> bool:
+        if self.include and not matches(key, self.include):
             return False
-        if self.include and not matches(entry.key, self.include):
-            return False
-        return not matches(entry.key, self.exclude)
+        return not matches(key, self.exclude)
+
+
+def left_out(entries: Iterable[Entry], mapping: Mapping) -> str:
+    """Says, for the end of a sentence, which documents become no variable because nobody named one; or nothing."""
+    documents = [entry.key for entry in entries if mapping.left_out(entry)]
+    if not documents:
+        return ""
+    what = "is a document" if len(documents) == 1 else "are documents"
+    return f"; {' and '.join(documents)} {what}: --map {documents[0]}=NAME passes it on"
 
 
 def posix(name: str) -> str:

@@ -29,7 +29,10 @@ def print_variables(arguments: list[str], inherited: dict[bytes, bytes], _: Repo
     loaded = from_options(options, environ, report)
     found = entries(loaded.parts, options.pairs("default"))
     require(found, options.many("require"), loaded.namespaces)
-    variables = names.variables(found, mapping(options))
+    mapped = mapping(options)
+    variables = names.variables(found, mapped)
+    if not variables and (documents := names.left_out(found, mapped)):
+        report.info("documents", f"no variables{documents}")
     if not options.on("unmask"):
         for variable in variables:
             variable.entry.value = MASK

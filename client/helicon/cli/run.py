@@ -36,13 +36,14 @@ def run(arguments: list[str], inherited: dict[bytes, bytes], _: Report) -> NoRet
     loaded = from_options(options, environ, report)
     found = entries(loaded.parts, options.pairs("default"))
     require(found, options.many("require"), loaded.namespaces)
-    variables = names.variables(found, mapping(options))
+    mapped = mapping(options)
+    variables = names.variables(found, mapped)
     built = environment.build(variables, inherited, rules(options, loaded))
     if built.skipped:
         report.warning("value_too_long", f"left out, too long for a variable: {'; '.join(built.skipped)}")
     report.info(
         "starting",
-        f"{len(variables)} variables from {loaded.described()}",
+        f"{len(variables)} variables from {loaded.described()}{names.left_out(found, mapped)}",
         variables=len(variables),
         source=loaded.source,
         releases=loaded.releases(),

@@ -62,6 +62,15 @@ def test_get__setting_that_is_most_likely_a_mistake__warns_once_and_goes_on(
     assert "s3cret" not in result.err
 
 
+def test_print__nothing_but_a_document__says_how_to_make_a_variable_of_it(server: FakeApollo, cli: Cli) -> None:
+    server.publish({"content": "{}"}, "routes.json")
+
+    result = cli("print", "--namespace", "routes.json", "--unmask")
+
+    assert (result.code, result.out) == (0, b"")
+    assert "no variables; routes.json is a document: --map routes.json=NAME passes it on" in result.err
+
+
 def test_get__document_namespace__prints_its_text_by_its_name(server: FakeApollo, cli: Cli) -> None:
     text = '{"root": "/v1"}\r\n'
     server.publish({"content": text}, "routes.json")

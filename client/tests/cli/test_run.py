@@ -47,6 +47,36 @@ def test_run__collision_decided_by_order__an_overridden_key_counts_where_it_was_
     assert cli("run", *flags, "--", "env", "-0").variables()["A_B"] == "3"
 
 
+@pytest.mark.parametrize(
+    ("namespaces", "arguments", "told"),
+    [
+        (["routes.json"], [], "; routes.json is a document: --map routes.json=NAME passes it on"),
+        (
+            ["application", "routes.json", "app.yml"],
+            [],
+            "; routes.json and app.yml are documents: --map routes.json=NAME passes it on",
+        ),
+        (["routes.json"], ["--map", "routes.json=ROUTES"], ""),
+        (["routes.json"], ["--exclude", "*.json"], ""),
+        (["routes.json"], ["--include", "db.*"], ""),
+        (["application"], [], ""),
+    ],
+)
+def test_run__document_namespace_without_a_name__is_told_how_to_pass_it_on(
+    namespaces: list[str], arguments: list[str], told: str, server: FakeApollo, cli: Cli
+) -> None:
+    server.publish({"a": "1"})
+    server.publish({"content": "{}"}, "routes.json")
+    server.publish({"content": "a: 1"}, "app.yml")
+    named = [word for name in namespaces for word in ("--namespace", name)]
+
+    result = cli("run", *named, *arguments, "--", "true")
+
+    assert result.code == 0
+    (line,) = [line for line in result.err.splitlines() if " variables from " in line]
+    assert line.endswith(f"){told}")
+
+
 def test_run__document_namespace__is_a_variable_only_when_mapped(server: FakeApollo, cli: Cli) -> None:
     server.publish({"content": '{"root": "/v1"}\n'}, "routes.json")
     flags = ["run", "--namespace", "routes.json"]
