@@ -17,6 +17,8 @@ from .errors import InvalidDocument, InvalidInput, LimitExceeded
 from .formats import INVALID_KEY, Format, check, check_key, fold_key
 from .model import CONTENT_KEY, Item, ItemType
 
+LINE_LIMIT = 20_000  # of a properties draft; the largest that people keep have some thousand
+
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
@@ -75,7 +77,9 @@ def check_text(format_: Format, text: str, value_limit: int) -> CheckedText:
 
     A hostile document of the largest size can take a second: call it in a thread and outside a transaction.
     """
-    if format_ is not Format.PROPERTIES:
+    if format_ is Format.PROPERTIES:
+        check_line_count(max(text.count("\n"), text.count("\r")) + (not text.endswith(("\n", "\r"))))
+    else:
         check_length(CONTENT_KEY, text, value_limit)
     problems = check(format_, text)
     if problems:
@@ -90,6 +94,16 @@ def check_text(format_: Format, text: str, value_limit: int) -> CheckedText:
             },
         )
     return CheckedText(format_, text)
+
+
+def check_line_count(lines: int) -> None:
+    """Raises LimitExceeded when a properties draft has too many lines, for each is a row."""
+    if lines > LINE_LIMIT:
+        raise LimitExceeded(
+            f"The draft would have {lines} lines; the limit is {LINE_LIMIT}. Split it into namespaces.",
+            code="too_many_lines",
+            details={"limit": LINE_LIMIT, "length": lines},
+        )
 
 
 def check_length(key: str, value: str, limit: int) -> None:

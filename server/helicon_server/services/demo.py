@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from helicon.protocol.names import DEFAULT_CLUSTER, DEFAULT_NAMESPACE
 from helicon_server.domain.errors import Conflict
+from helicon_server.domain.model import FIRST_REVISION
 from helicon_server.domain.names import NamespaceRef
 from helicon_server.storage.contract import Storage
 
@@ -13,7 +14,8 @@ from .apps import create_app
 from .context import Caller
 from .drafts import checked_text, write_text
 from .namespaces import NewNamespace, create_namespace
-from .publish import Note, Target, publish
+from .publish import Target, publish, review
+from .releasing import Note
 
 APP = "helicon-demo"
 
@@ -48,14 +50,17 @@ async def load(storage: Storage, caller: Caller, environment: str) -> bool:
             await create_app(control, caller, app_id=APP, name="Helicon demo", department="Demo")
     except Conflict:
         return False  # another node was faster
-    async with storage.config(environment).write() as tx:
-        targets = []
-        for name, text in _TEXTS.items():
+    database, targets = storage.config(environment), []
+    for name, text in _TEXTS.items():
+        ref = NamespaceRef(environment, APP, DEFAULT_CLUSTER, name)
+        checked = await checked_text(caller, ref, text)
+        async with database.write() as tx:
             await create_namespace(tx, caller, environment, APP, NewNamespace(name))
-            ref = NamespaceRef(environment, APP, DEFAULT_CLUSTER, name)
-            namespace = await write_text(tx, caller, ref, await checked_text(caller, ref, text), seen=1)
-            targets.append(Target(ref, namespace.revision))
-        await publish(tx, caller, environment, targets, Note("First release of the demo"))
+            namespace = await write_text(tx, caller, ref, checked, seen=FIRST_REVISION)
+        targets.append(Target(ref, namespace.revision))
+    reviewed = await review(database, caller, targets)
+    async with database.write() as tx:
+        await publish(tx, caller, environment, reviewed, Note("First release of the demo"))
     return True
 
 

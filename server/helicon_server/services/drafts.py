@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from helicon_server.domain.actors import Right
 from helicon_server.domain.draft import (
+    LINE_LIMIT,
     ChangeKind,
     CheckedText,
     ItemPlan,
@@ -15,6 +17,7 @@ from helicon_server.domain.draft import (
     appended,
     changed_item,
     check_item,
+    check_line_count,
     check_text,
     closed,
     new_item,
@@ -30,6 +33,8 @@ from helicon_server.storage.contract import ConfigRead, ConfigWrite
 from .context import Caller, audit
 from .namespaces import found, require_namespace
 
+T = TypeVar("T")
+_BATCH = 500  # rows
 _AUDITED_KEYS = 200  # of one write; more are counted
 
 
@@ -108,7 +113,7 @@ async def write_text(
     if namespace.revision != seen:
         raise _stale(caller, namespace, seen, theirs=to_text(namespace.format, stored), yours=checked.text)
     stamp = _next(namespace, caller)
-    plan = plan_text(checked, stored, stamp, caller.limits.value_characters)
+    plan = await asyncio.to_thread(plan_text, checked, stored, stamp, caller.limits.value_characters)
     if plan.empty:
         return namespace
     await _apply(tx, namespace, plan)
@@ -178,6 +183,8 @@ async def _append(tx: ConfigWrite, caller: Caller, namespace: Namespace, edit: I
     item, mended = appended(
         await tx.items.last(namespace.id), new_item(edit.key, edit.value, edit.type, edit.comment, stamp)
     )
+    if item.position >= LINE_LIMIT:  # positions have gaps, so only then the lines are counted
+        check_line_count(len(await tx.items.list(namespace.id)) + 1)
     if mended is not None:
         await tx.items.update([mended])
     await tx.items.insert(namespace.id, [item])
@@ -191,9 +198,18 @@ async def _lock(tx: ConfigWrite, ref: NamespaceRef) -> Namespace:
 
 
 async def _apply(tx: ConfigWrite, namespace: Namespace, plan: ItemPlan) -> None:
-    await tx.items.delete(plan.delete)
-    await tx.items.update(plan.update)
-    await tx.items.insert(namespace.id, plan.insert)
+    """Writes in batches, because the rows of one batch are prepared in the event loop without a pause."""
+    for ids in _batches(plan.delete):
+        await tx.items.delete(ids)
+    for changed in _batches(plan.update):
+        await tx.items.update(changed)
+    for new in _batches(plan.insert):
+        await tx.items.insert(namespace.id, new)
+
+
+def _batches(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    for begin in range(0, len(rows), _BATCH):
+        yield rows[begin : begin + _BATCH]
 
 
 async def _touched(

@@ -9,7 +9,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from helicon.protocol import properties
-from helicon_server.domain.draft import ChangeKind, check_text, configurations, to_text
+from helicon_server.domain.draft import LINE_LIMIT, ChangeKind, check_text, configurations, to_text
 from helicon_server.domain.errors import InvalidDocument, InvalidInput, LimitExceeded
 from helicon_server.domain.formats import Format, check
 from helicon_server.domain.model import CONTENT_KEY, ItemType
@@ -181,3 +181,12 @@ def test_check_text__ill_formed__names_every_problem_with_its_place() -> None:
         ("duplicate_key_case", 2, 1),
         ("duplicate_key", 3, 1),
     ]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_check_text__more_lines_than_rows_are_good_for__is_refused(end: str) -> None:
+    """Comment and blank lines are rows too; the text as a whole may be short."""
+    check_text(Format.PROPERTIES, end * LINE_LIMIT, LIMIT)
+    with pytest.raises(LimitExceeded) as refused:
+        check_text(Format.PROPERTIES, end * LINE_LIMIT + "a=1", LIMIT)
+    assert (refused.value.code, refused.value.details["limit"]) == ("too_many_lines", LINE_LIMIT)

@@ -7,7 +7,15 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from helicon_server.domain.actors import Right
-from helicon_server.domain.errors import Conflict, Forbidden, HeliconError, InvalidInput, NotFound, StaleRevision
+from helicon_server.domain.errors import (
+    Conflict,
+    Forbidden,
+    HeliconError,
+    InvalidInput,
+    LimitExceeded,
+    NotFound,
+    StaleRevision,
+)
 from helicon_server.domain.model import ItemType, Namespace
 from helicon_server.domain.names import NamespaceRef
 from helicon_server.services import drafts
@@ -204,3 +212,15 @@ async def test_every_use__of_a_namespace_that_is_absent__is_not_found(world: Wor
             await attempt
         refusals.append(refused.value)
     assert {each.code for each in refusals} == {"namespace_not_found"}
+
+
+async def test_create_item__draft_full_of_lines__is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gaps that deleted items left in the positions do not count."""
+    monkeypatch.setattr("helicon_server.services.drafts.LINE_LIMIT", 3)
+    monkeypatch.setattr("helicon_server.domain.draft.LINE_LIMIT", 3)
+    ref = await world.namespace(text="a=1\nb=1\nc=1\n")
+    with pytest.raises(LimitExceeded) as refused:
+        await create(world, ref, "d", "1", seen=2)
+    assert refused.value.code == "too_many_lines"
+    await delete(world, ref, "b", seen=2)
+    await create(world, ref, "d", "1", seen=3)

@@ -18,8 +18,8 @@ from helicon_server.domain.errors import (
 )
 from helicon_server.domain.model import Operation
 from helicon_server.domain.names import NamespaceRef
-from helicon_server.services import publish
-from helicon_server.services.publish import Note, Target
+from helicon_server.services.publish import Target
+from helicon_server.services.releasing import Note
 from tests.unit.services.world import APP, ENVIRONMENT, VALUE, World, limited
 
 ABSENT = NamespaceRef(ENVIRONMENT, APP, "default", "absent")
@@ -85,9 +85,8 @@ async def test_publish__nothing_left_of_the_live_release__must_be_meant(world: W
         await world.publish(one, two)
     assert (refused.value.code, refused.value.details) == ("would_empty", {"namespace": "redis", "live_release": live})
     assert world.committed is before
-    async with world.database.write() as tx:
-        targets = [Target(one, 2), Target(two, 3, may_empty=True)]
-        made = await publish.publish(tx, world.caller(), ENVIRONMENT, targets, Note())
+    targets = [Target(one, 2), Target(two, 3, may_empty=True)]
+    made = await world.publish_targets(targets, world.caller(), Note())
     assert await world.content(two, made[1].release_id) == {}
 
 
@@ -115,8 +114,7 @@ async def test_publish__second_of_two_cannot_be__leaves_nothing_behind(world: Wo
     }
     class_, code = expected[trouble]
     with pytest.raises(class_) as refused:
-        async with world.database.write() as tx:
-            await publish.publish(tx, caller, ENVIRONMENT, targets, Note(idempotency_key="k"))
+        await world.publish_targets(targets, caller, Note(idempotency_key="k"))
     assert refused.value.code == code
     assert (world.committed, world.hints) == (before, hints)
     assert world.committed is before
@@ -151,8 +149,7 @@ async def test_publish__unknown_environment__is_not_found(world: World) -> None:
     """Before anything is locked."""
     ref = await world.namespace()
     with pytest.raises(NotFound) as refused:
-        async with world.database.write() as tx:
-            await publish.publish(tx, world.caller(), "NOPE", [Target(ref, 1)], Note())
+        await world.publish_targets([Target(ref, 1)], world.caller(), Note(), "NOPE")
     assert refused.value.code == "environment_not_found"
 
 

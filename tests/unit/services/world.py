@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 from helicon_server.domain.actors import ALL_RIGHTS, Actor, Origin, Right
 from helicon_server.domain.model import AuditEntry, Item, Namespace, ReleaseHead
 from helicon_server.domain.names import NamespaceRef
-from helicon_server.services import apps, drafts, environments, history, namespaces, publish
+from helicon_server.services import apps, drafts, environments, history, namespaces, publish, rollback
 from helicon_server.services.context import Caller, Limits
 from helicon_server.services.namespaces import NewNamespace
-from helicon_server.services.publish import Note, Published, Target
+from helicon_server.services.publish import Target
+from helicon_server.services.releasing import Note, Published
 from helicon_server.storage.contract import Storage
 from helicon_server.storage.memory import MemoryDatabase
 
@@ -83,8 +84,14 @@ class World:
     ) -> Sequence[Published]:
         """Publishes namespaces as they are now; ``seen`` names another revision by the name of a namespace."""
         targets = [Target(ref, seen.get(ref.namespace, (await self.get(ref)).revision)) for ref in refs]
+        return await self.publish_targets(targets, by or self.caller(), note or Note())
+
+    async def publish_targets(
+        self, targets: Sequence[Target], caller: Caller, note: Note, environment: str = ENVIRONMENT
+    ) -> Sequence[Published]:
+        reviewed = await publish.review(self.database, caller, targets)
         async with self.database.write() as tx:
-            return await publish.publish(tx, by or self.caller(), ENVIRONMENT, targets, note or Note())
+            return await publish.publish(tx, caller, environment, reviewed, note)
 
     async def release(self, ref: NamespaceRef, text: str) -> int:
         """Writes and publishes ``text``; returns the id of the release."""
@@ -96,7 +103,7 @@ class World:
         self, ref: NamespaceRef, *, to: int, live: int, note: Note | None = None, by: Caller | None = None
     ) -> Published:
         async with self.database.write() as tx:
-            return await publish.rollback(tx, by or self.caller(), ref, to=to, seen_live=live, note=note or Note())
+            return await rollback.rollback(tx, by or self.caller(), ref, to=to, seen_live=live, note=note or Note())
 
     async def get(self, ref: NamespaceRef) -> Namespace:
         async with self.database.read() as tx:

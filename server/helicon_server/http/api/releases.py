@@ -16,6 +16,8 @@ from helicon_server.domain.errors import NotFound
 from helicon_server.domain.model import Operation, ReleaseHead
 from helicon_server.domain.names import NamespaceRef, parse_app_id, parse_cluster, parse_namespace
 from helicon_server.services import history, publish
+from helicon_server.services import rollback as rollback_service
+from helicon_server.services.releasing import Note, Published
 
 from .endpoint import Call, Comment, Endpoint, In, Label, Number, Out, PageQuery, Query, Reply
 from .namespaces import NAMESPACE
@@ -137,16 +139,17 @@ async def publish_namespaces(call: Call[Publish]) -> Reply:
         )
         for t in asked.namespaces
     ]
-    note = publish.Note(asked.title, asked.comment, call.idempotency_key)
+    note = Note(asked.title, asked.comment, call.idempotency_key)
+    reviewed = await publish.review(call.config, call.caller, targets)
     async with call.config.write() as tx:
-        made = await publish.publish(tx, call.caller, environment, targets, note)
+        made = await publish.publish(tx, call.caller, environment, reviewed, note)
     return Reply(PublishedList(releases=[_published(one) for one in made]))
 
 
 async def rollback(call: Call[Rollback]) -> Reply:
-    note = publish.Note(call.input.title, call.input.comment, call.idempotency_key)
+    note = Note(call.input.title, call.input.comment, call.idempotency_key)
     async with call.config.write() as tx:
-        made = await publish.rollback(
+        made = await rollback_service.rollback(
             tx, call.caller, call.namespace, to=call.input.to, seen_live=call.input.live, note=note
         )
     return Reply(_published(made))
@@ -187,7 +190,7 @@ def _side(text: str | None) -> history.Side:
     return history.LIVE if text == "live" or text is None else history.OfRelease(int(text))
 
 
-def _published(made: publish.Published) -> PublishedOut:
+def _published(made: Published) -> PublishedOut:
     return PublishedOut(
         release_id=made.release_id,
         release_key=made.release_key,
