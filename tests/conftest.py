@@ -9,7 +9,15 @@ import pytest
 
 from tests.support import ports
 from tests.support.postgres import PostgresServer, PostgresUnavailableError, start_postgres
-from tests.support.server import Servers
+from tests.support.server import Servers, server_environment
+from tests.support.this_tree import require_this_tree
+
+
+@pytest.fixture(scope="session", autouse=True)
+def this_tree(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The server processes that tests start are of this checkout."""
+    packages = ["helicon_server", "helicon_migrations", "helicon_portal"]
+    require_this_tree(packages, server_environment(), tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,13 @@ import pytest
 from helicon import Client
 from tests.support.clients import OpenClient
 from tests.support.scripted_server import ScriptedServer, scripted_server
+from tests.support.this_tree import require_this_tree
+
+
+@pytest.fixture(scope="session", autouse=True)
+def this_tree(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The command and the programs that tests start, with a clean environment, are of this checkout."""
+    require_this_tree(["helicon"], {"PATH": os.environ["PATH"]}, tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture
