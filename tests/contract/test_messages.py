@@ -55,6 +55,35 @@ async def test_messages__read_in_pages__miss_nothing(database: Database) -> None
     assert list(ids) == found
 
 
+async def test_raise_to__makes_later_ids_greater_and_never_smaller(database: Database) -> None:
+    """For a database that was set back; also before the first message, and twice by two nodes."""
+    async with database.write() as tx:
+        await tx.messages.raise_to(1000)
+    async with database.write() as tx:
+        (first,) = await tx.messages.append(MessageKind.RELEASE, [REF])
+        await tx.messages.raise_to(2_000_000_000_000)
+        await tx.messages.raise_to(5)
+        (second,) = await tx.messages.append(MessageKind.RELEASE, [REF])
+    async with database.read() as tx:
+        assert await tx.messages.newest_id() == second
+    assert first == 1001
+    assert second == 2_000_000_000_001
+
+
+async def test_raise_to__the_very_id_that_was_given_last__gives_the_next(database: Database) -> None:
+    async with database.write() as tx:
+        (first,) = await tx.messages.append(MessageKind.RELEASE, [REF])
+        await tx.messages.raise_to(first)
+        (second,) = await tx.messages.append(MessageKind.RELEASE, [REF])
+    assert second == first + 1
+
+
+async def test_raise_to__alone__hints_at_nothing(opened: Opened) -> None:
+    async with opened.database.write() as tx:
+        await tx.messages.raise_to(10)
+    assert opened.hints == []
+
+
 async def test_hint__follows_the_commit_of_a_transaction_with_messages(opened: Opened) -> None:
     async with opened.database.write() as tx:
         await tx.messages.append(MessageKind.RELEASE, [REF])

@@ -280,6 +280,13 @@ class MessageWriter(MessageReader, Protocol):
         """
         ...
 
+    async def raise_to(self, message_id: int) -> None:
+        """Makes every later id greater than ``message_id``; ids that are greater already stay as they are.
+
+        For a database that was set back to an older state. Serialised like ``append``; may outlast a rollback.
+        """
+        ...
+
 
 class IdempotencyReader(Protocol):
     async def get(self, environment: str, actor: str, key: str) -> IdempotentAnswer | None: ...

@@ -62,6 +62,10 @@ class MemoryMessages:
         self._session.appended = self._session.appended or bool(ids)
         return ids
 
+    async def raise_to(self, message_id: int) -> None:
+        state = self._session.state
+        state.last_id = max(state.last_id, message_id)
+
 
 class MemoryIdempotency:
     def __init__(self, session: Session) -> None:

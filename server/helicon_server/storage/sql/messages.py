@@ -79,3 +79,8 @@ class SqlMessageWriter(SqlMessageReader):
             await self._session.rows(statement, {"newest": max(row[0] for row in rows)})
         self._session.appended = True
         return [ids[ref].popleft() for ref in refs]
+
+    async def raise_to(self, message_id: int) -> None:
+        dialect = self._session.dialect
+        for statement in (*dialect.before_messages, *dialect.raise_messages):
+            await self._session.rows(statement, {"id": message_id})

@@ -46,6 +46,11 @@ class Dialect(Protocol):
         ...
 
     @property
+    def raise_messages(self) -> Sequence[Executable]:
+        """Statements that put the sequence of message ids to ``id`` unless it is beyond already."""
+        ...
+
+    @property
     def after_messages(self) -> Sequence[Executable]:
         """Statements that send the notice with the commit; each takes the newest id as ``newest``."""
         ...

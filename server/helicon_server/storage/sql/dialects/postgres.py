@@ -59,6 +59,13 @@ class PostgresDialect:
     """One pool. Reads see one snapshot; writes take row locks and see what others committed meanwhile."""
 
     before_messages: Sequence[Executable] = (text(f"SELECT pg_advisory_xact_lock{_MESSAGES_LOCK}"),)
+    raise_messages: Sequence[Executable] = (
+        text(
+            "SELECT setval(sequence, :id) FROM"
+            " (SELECT CAST(pg_get_serial_sequence('messages', 'id') AS regclass) AS sequence) AS of_messages"
+            " WHERE coalesce(pg_sequence_last_value(sequence), 0) < :id"
+        ).bindparams(bindparam("id", type_=BigInteger())),
+    )
     after_messages: Sequence[Executable] = (
         text(f"SELECT pg_notify('{CHANNEL}', CAST(:newest AS text))").bindparams(
             bindparam("newest", type_=BigInteger())

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Executable, PrimaryKeyConstraint, UniqueConstraint, event
+from sqlalchemy import Connection, Executable, PrimaryKeyConstraint, UniqueConstraint, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -49,6 +49,14 @@ class SqliteDialect:
     """Two pools on one file: a writer that callers queue for, and readers that cannot write."""
 
     before_messages: Sequence[Executable] = ()  # there is one writer, so messages are in commit order already
+    # The table has its row in ``sqlite_sequence`` from its first message on.
+    raise_messages: Sequence[Executable] = (
+        text("UPDATE sqlite_sequence SET seq = max(seq, :id) WHERE name = 'messages'"),
+        text(
+            "INSERT INTO sqlite_sequence (name, seq) SELECT 'messages', :id"
+            " WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'messages')"
+        ),
+    )
     after_messages: Sequence[Executable] = ()  # other processes watch the file (``bus.sqlite``)
 
     def open(self, url: str) -> Engines:
