@@ -28,7 +28,7 @@ def describe(drawn: Plan) -> str:
     named = ", ".join(f"{fault.kind} on node {fault.node} ({fault.amount:.2f} s)" for fault in drawn.faults)
     return (
         f"seed {drawn.seed}: {drawn.nodes} nodes, {len(drawn.namespaces)} namespaces, {drawn.writers} writers, "
-        f"{drawn.raw_watchers} + {drawn.sdk_watchers} watchers; {named}"
+        f"{drawn.raw_watchers} + {drawn.sdk_watchers} {'loyal' if drawn.loyal else 'wandering'} watchers; {named}"
     )
 
 

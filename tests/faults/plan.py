@@ -25,6 +25,8 @@ class Kind(StrEnum):
     BEHIND = "behind"  # the answers to one node are later than a client wants to wait
 
 
+# Watchers that wander take what they know from node to node, and so help one that hears of nothing.
+_HELPED = frozenset({Kind.DEAF, Kind.ALL_DEAF, Kind.NO_LISTENER})
 ENDURED = frozenset({Kind.DEAF, Kind.ALL_DEAF, Kind.NO_LISTENER, Kind.SLOW, Kind.BEHIND})
 
 
@@ -47,6 +49,7 @@ class Plan:
     writers: int
     raw_watchers: int
     sdk_watchers: int
+    loyal: bool  # each watcher stays with a node while it answers; else it asks another one every time
     publishes: int  # of each writer in each part of the run, at least
     faults: tuple[FaultPlan, ...]
 
@@ -73,6 +76,7 @@ def plan(seed: int) -> Plan:
         writers=rng.randint(2, 3),
         raw_watchers=rng.randint(3, 5),
         sdk_watchers=rng.randint(1, 2),
+        loyal=rng.random() < (0.7 if first.kind in _HELPED else 0.2),
         publishes=rng.randint(2, 5),
         faults=tuple(replace(fault, amount=_amount(fault.kind, rng)) for fault in drawn),
     )

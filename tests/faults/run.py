@@ -66,7 +66,9 @@ class _Run:
             self.writers.append(Writer(name, self.app, plan.namespaces, urls, plan.rng(name), http, self._record))
         for number in range(plan.raw_watchers):
             name = f"raw{number}"
-            raw = RawWatcher(name, self.app, plan.namespaces, urls, plan.rng(name), http, self._record)
+            raw = RawWatcher(
+                name, self.app, plan.namespaces, urls, plan.rng(name), http, self._record, loyal=plan.loyal
+            )
             self.watchers.append(raw)
             following = asyncio.create_task(raw.follow(), name=name)
             stack.push_async_callback(_end, following)

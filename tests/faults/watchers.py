@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -24,7 +25,7 @@ Held = dict[str, str | None]
 
 
 class RawWatcher:
-    """Polls `/notifications/v2` and reads `/configs`, each time from another node.
+    """Polls `/notifications/v2` and reads `/configs`, each time from another node, or from one while it answers.
 
     It keeps what a Java client keeps: the notification id and the `messages` of each namespace, the release key, and
     what it read last (Apollo client protocol, section 15).
@@ -39,6 +40,8 @@ class RawWatcher:
         rng: random.Random,
         http: httpx.AsyncClient,
         record: Callable[[Event], None],
+        *,
+        loyal: bool,
     ) -> None:
         self.name = name
         self.held: Held = dict.fromkeys(namespaces)
@@ -47,6 +50,8 @@ class RawWatcher:
         self._rng = rng
         self._http = http
         self._record = record
+        self._loyal = loyal
+        self._node = rng.randrange(len(urls))
         self._known = dict.fromkeys(namespaces, -1)
         self._details: dict[str, dict[str, int]] = {namespace: {} for namespace in namespaces}
         self._keys: dict[str, str] = {}
@@ -58,7 +63,7 @@ class RawWatcher:
         while True:
             for namespace in await self._poll():
                 await self._read(namespace)
-            if self._rng.random() < REFRESH_SHARE:
+            if not self._loyal and self._rng.random() < REFRESH_SHARE:
                 for namespace in self.held:
                     await self._read(namespace)
 
@@ -105,11 +110,12 @@ class RawWatcher:
         self._record(Read(self.name, namespace, node, named, self.held[namespace], answer.status_code))
 
     async def _get(self, path: str, parameters: dict[str, str], timeout_s: float) -> tuple[int, httpx.Response | None]:
-        node = self._rng.randrange(len(self._urls))
-        try:
-            return node, await self._http.get(f"{self._urls[node]}{path}", params=parameters, timeout=timeout_s)
-        except httpx.TransportError:
-            return node, None
+        node, answer = self._node, None
+        with suppress(httpx.TransportError):
+            answer = await self._http.get(f"{self._urls[node]}{path}", params=parameters, timeout=timeout_s)
+        if not self._loyal or answer is None or answer.is_server_error:
+            self._node = self._rng.randrange(len(self._urls))
+        return node, answer
 
 
 class SdkWatcher:
