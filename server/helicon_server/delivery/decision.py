@@ -19,6 +19,7 @@ from helicon_server.delivery.answers import (
     container_error,
     file_answer,
     handler_error,
+    target_too_long,
 )
 from helicon_server.delivery.directory import Directory
 from helicon_server.delivery.index import EnvironmentView, Resolution
@@ -38,7 +39,7 @@ from helicon_server.delivery.requests import (
     parse_query,
     parse_query_lazily,
 )
-from helicon_server.delivery.store import Content, Kept, ReleaseId, ReleaseStore, merged
+from helicon_server.delivery.store import Content, Kept, ReleaseId, ReleaseStore, identity, merged
 from helicon_server.delivery.told import newest_named, wanted_message
 
 _READS: Final = ("GET", "HEAD")
@@ -126,7 +127,7 @@ class Decider:
     def _decide(self, request: Request, contents: Mapping[ReleaseId, Content], *, may_wait: bool) -> Outcome:
         path = request.path
         if len(request.target) > TARGET_LIMIT:
-            return container_error(400, "target_too_long", f"The target is longer than {TARGET_LIMIT} bytes.", path)
+            return target_too_long(path)
         try:
             route = parse_path(path)
         except BadTargetError as error:
@@ -206,13 +207,13 @@ class Decider:
         """The prepared answer, made if need be; None when a content is not in memory."""
         own, public = resolution.own, resolution.public
         cluster = own.ref.cluster if own is not None else route.cluster  # section 4.5
-        identity: tuple[object, ...]
+        made_of: tuple[object, ...]
         if route.surface is Surface.CONFIGS:
-            identity = (view.follower, route.surface, route.app, cluster, route.namespace)
+            made_of = (view.follower, route.surface, route.app, cluster, route.namespace)
         else:
-            identity = (view.follower, route.surface, format_of(strip_properties(route.namespace)))
-        identity += (own.release_id if own else None, public.release_id if public else None)
-        kept = self._store.prepared(identity)
+            made_of = (view.follower, route.surface, format_of(strip_properties(route.namespace)))
+        made_of += (own.release_key if own else None, public.release_key if public else None)
+        kept = self._store.prepared(made_of)
         if kept is not None:
             kept.used = True
             return kept
@@ -221,7 +222,7 @@ class Decider:
             if release is None:
                 found.append(None)
                 continue
-            key = (view.follower, release.release_id)
+            key = identity(view.follower, release)
             content = contents.get(key) or self._store.content(key)
             if content is None:
                 return None
@@ -231,7 +232,7 @@ class Decider:
             answer = config_answer(route.app, cluster, route.namespace, content.encoded, release_key)
         else:
             answer = _file(route, content)
-        return self._store.put_prepared(identity, answer)
+        return self._store.put_prepared(made_of, answer)
 
     def _poll(self, view: EnvironmentView, request: Request, *, may_wait: bool) -> Answer | Park | Defer:
         parameters = parse_query(request.query)

@@ -16,7 +16,7 @@ import structlog
 
 from helicon_server.bus.contract import Bus
 from helicon_server.delivery.index import EnvironmentView, fold
-from helicon_server.delivery.store import Content, ReleaseStore
+from helicon_server.delivery.store import Content, ReleaseStore, identity
 from helicon_server.domain.errors import Unavailable
 from helicon_server.domain.model import LiveRelease, Message, MessageKind, NamespaceDefinition, Release
 from helicon_server.domain.names import NamespaceRef
@@ -197,7 +197,7 @@ class Follower:
             definitions = await self._changed_definitions(tx, messages)
             live, contents = await self._changed_releases(tx, messages)
         for release in contents:
-            self._store.put_content((self, release.head.id), Content.of(release))
+            self._store.put_content((self, release.head.id, release.head.key), Content.of(release))
         for name in environments:
             self.views[name] = EnvironmentView(name, self)
         for (environment, app), owned in definitions.items():
@@ -233,7 +233,7 @@ class Follower:
         wanted: list[int] = []
         total = 0
         for release in sorted(live.values(), key=lambda each: each.message_id, reverse=True):
-            if self._store.keeps(release.size) and self._store.content((self, release.release_id)) is None:
+            if self._store.keeps(release.size) and self._store.content(identity(self, release)) is None:
                 total += release.size
                 if total > _PRELOAD_BYTES and wanted:
                     break

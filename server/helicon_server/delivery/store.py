@@ -27,8 +27,13 @@ _LARGEST_SHARE: Final = 4  # nothing larger than this part of the budget is kept
 _LOADS_AT_ONCE: Final = 4  # reads of releases that may be under way on one database
 _CONTENTS_PER_READ: Final = 200
 
-ReleaseId = tuple["Follower", int]
-"""A release id counts within its database only."""
+ReleaseId = tuple["Follower", int, str]
+"""A release id counts within its database only, and until that is set back: then it is given again, its key never."""
+
+
+def identity(follower: Follower, release: LiveRelease) -> ReleaseId:
+    """What the content of a live release is kept under."""
+    return follower, release.release_id, release.release_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +121,7 @@ class ReleaseStore:
         Returns them too, because the budget may be too small to keep them. Releases that are gone are left out.
         Raises Unavailable.
         """
-        wanted = {(follower, release.release_id) for release in releases}
+        wanted = {identity(follower, release) for release in releases}
         found: dict[ReleaseId, Content] = {}
         for release in wanted:
             content = self.content(release)
@@ -132,8 +137,8 @@ class ReleaseStore:
             ids = [release.release_id for release in releases[start : start + _CONTENTS_PER_READ]]
             async with follower.database.read() as tx:
                 contents = await tx.releases.contents(ids)
-            for release_id, found in contents.items():
-                self.put_content((follower, release_id), Content.of(found))
+            for found in contents.values():
+                self.put_content((follower, found.head.id, found.head.key), Content.of(found))
 
     def _load_once(self, release: ReleaseId) -> asyncio.Task[Content | None]:
         task = self._loading.get(release)
@@ -143,12 +148,12 @@ class ReleaseStore:
         return task
 
     async def _load(self, release: ReleaseId) -> Content | None:
-        follower, release_id = release
+        follower, release_id, release_key = release
         async with self._slots.setdefault(follower, asyncio.Semaphore(_LOADS_AT_ONCE)):
             self.loads += 1
             async with follower.database.read() as tx:
                 found = (await tx.releases.contents([release_id])).get(release_id)
-        if found is None:
+        if found is None or found.head.key != release_key:
             return None
         content = Content.of(found)
         self.put_content(release, content)

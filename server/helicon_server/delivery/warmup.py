@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from helicon_server.delivery.follower import Follower, pause_after
-from helicon_server.delivery.store import ReleaseStore
+from helicon_server.delivery.store import ReleaseStore, identity
 from helicon_server.domain.errors import Unavailable
 from helicon_server.domain.model import LiveRelease
 
@@ -36,7 +36,7 @@ async def _warm_up_one(follower: Follower, store: ReleaseStore) -> bool:
     live.sort(key=lambda release: release.message_id, reverse=True)
     try:
         for chunk in _chunks(live):
-            wanted = [each for each in chunk if store.content((follower, each.release_id)) is None]
+            wanted = [each for each in chunk if store.content(identity(follower, each)) is None]
             if not store.fits(sum(each.size for each in wanted)):
                 return True
             await store.read(follower, wanted)
