@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
@@ -19,6 +20,7 @@ from helicon_server import app, settings
 from . import node
 
 _RESTART_PAUSE_S = 1.0  # so that a worker that dies at once does not make the machine busy
+_MARGIN_S = 5.0  # beyond the time to drain, for a worker to close what it has open; then it is killed
 _log = structlog.get_logger("helicon.workers")
 _spawn = multiprocessing.get_context("spawn")  # a fork would share the parent's event loop and connections
 
@@ -27,9 +29,12 @@ def run(configured: settings.Settings, listening: socket.socket) -> int:
     """Runs ``configured.workers`` workers until SIGTERM or SIGINT; returns the exit code."""
     settings.export(configured)
     stopping = False
+    patience_ends = math.inf
 
     def stop(_: int, __: FrameType | None) -> None:
-        nonlocal stopping
+        nonlocal stopping, patience_ends
+        if not stopping:
+            patience_ends = time.monotonic() + configured.drain_s + _MARGIN_S
         stopping = True
         for worker in running:
             worker.terminate()
@@ -42,7 +47,7 @@ def run(configured: settings.Settings, listening: socket.socket) -> int:
         wait([worker.sentinel for worker in running], timeout=1.0)
         if stopping:  # also those that were just being started when the signal came
             for worker in running:
-                worker.terminate()
+                worker.kill() if time.monotonic() > patience_ends else worker.terminate()
         for worker in [worker for worker in running if worker.exitcode is not None]:
             running.remove(worker)
             if not stopping:

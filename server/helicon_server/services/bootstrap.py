@@ -34,6 +34,7 @@ async def bootstrap(storage: Storage, first: FirstStart) -> str | None:
     """
     async with storage.main.read() as tx:
         fresh = not await tx.environments.list()
+    await _require_nothing_left_behind(storage)
     for name in first.environments:
         database = storage.config(name)
         if fresh or database is not storage.main:
@@ -42,6 +43,24 @@ async def bootstrap(storage: Storage, first: FirstStart) -> str | None:
     if first.token is not None:
         await _create_token(storage.control, first.token)
     return generated
+
+
+async def _require_nothing_left_behind(storage: Storage) -> None:
+    """Refuses to give an environment a database of its own while its configuration lies in the main one.
+
+    Clients would be served from the new, empty database. Raises Conflict ``environment_in_main_database``.
+    """
+    if not storage.dedicated:
+        return
+    async with storage.main.read() as tx:
+        left = {definition.environment for definition in await tx.definitions.all()} & storage.dedicated.keys()
+    if left:
+        names = ", ".join(sorted(left))
+        raise Conflict(
+            f"{names} has namespaces in the main database, which would no longer be served. "
+            "Take the address out of HELICON_ENVIRONMENTS, or move the configuration first.",
+            code="environment_in_main_database",
+        )
 
 
 async def _create_environment(database: ConfigDatabase, name: str) -> None:

@@ -18,6 +18,8 @@ from .environments import require_environment
 async def create_cluster(tx: ConfigWrite, caller: Caller, ref: ClusterRef) -> Cluster:
     """Creates a cluster of an app, with a draft of every namespace that the app defines.
 
+    Overlays on public namespaces belong to the cluster that they were made in and are not copied.
+
     Raises InvalidName, NotFound, and Conflict ``cluster_exists``.
     """
     caller.may(Right.MANAGE)

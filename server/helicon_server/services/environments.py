@@ -33,7 +33,8 @@ async def list_environments(storage: Storage, caller: Caller) -> Sequence[Enviro
     found: list[Environment] = []
     for database in storage.config_databases:
         async with database.read() as tx:
-            found.extend(await tx.environments.list())
+            # A name may have stayed behind in the main database when the environment got one of its own.
+            found.extend(e for e in await tx.environments.list() if storage.config(e.name) is database)
     return sorted(found, key=lambda e: (e.position, e.name))
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
 from tests.integration.server.clients import HeldPoll, prepared, release, served
@@ -81,3 +84,14 @@ def single(servers: Servers) -> ServerProcess:
 def test_one_worker__is_the_process_itself(single: ServerProcess) -> None:
     """Nothing between the orchestrator's signal and the node."""
     assert workers_of(single.pid) == []
+
+
+def test_worker__that_does_not_stop__is_killed_in_the_end(servers: Servers) -> None:
+    """A stuck worker must not keep the node, and the orchestrator with it, from ending."""
+    node = servers.start("--workers", "2", env={"HELICON_DRAIN_S": "0"})
+    stuck, other = workers_of(node.pid)
+    os.kill(stuck, signal.SIGSTOP)
+    os.kill(node.pid, signal.SIGTERM)
+    wait_until(lambda: not alive(node.pid), DEADLINE_S, "end of the node")
+    assert not alive(stuck)
+    assert not alive(other)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from http import HTTPStatus
 
@@ -56,8 +58,7 @@ class DraftOut(Out):
 async def list_items(call: Call[None]) -> Reply:
     async with call.config.read() as tx:
         namespace, items = await drafts.read_items(tx, call.caller, call.namespace)
-    body = DraftOut(revision=namespace.revision, items=[_item(item) for item in items])
-    return Reply(body, revision=namespace.revision)
+    return Reply(await asyncio.to_thread(_draft, namespace.revision, items), revision=namespace.revision)
 
 
 async def get_item(call: Call[None]) -> Reply:
@@ -101,6 +102,10 @@ async def write_text(call: Call[str]) -> Reply:
     async with call.config.write() as tx:
         namespace = await drafts.write_text(tx, call.caller, call.namespace, checked, seen=call.revision)
     return Reply(namespace_out(namespace), revision=namespace.revision)
+
+
+def _draft(revision: int, items: Sequence[Item]) -> DraftOut:
+    return DraftOut(revision=revision, items=[_item(item) for item in items])
 
 
 def _item(item: Item) -> ItemOut:
