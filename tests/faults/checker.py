@@ -8,8 +8,8 @@ The rules are the promises of the product, each under a name that a violation ca
 - `refused`: a publish that was refused made no release.
 - `order`: ids grow in every namespace, and from any acknowledged publish to any that began later.
 - `phantom`: what a watcher holds was released.
-- `back`: the releases that one watcher holds never become older.
-- `older`: a read that names an id is never answered with an older release.
+- `back`: what one watcher reads from one node never becomes older, nor does what the SDK shows and tells.
+- `older`: a read that names an id is never answered with an older release, whichever node is asked.
 - `told`: a poll is answered with greater ids than it named.
 - `gap`: what a listener is told begins where the last change ended.
 - `missed`: when writers are quiet, every watcher comes to hold the last release.
@@ -102,16 +102,19 @@ def _positions(history: History) -> dict[tuple[str, str], int]:
 
 def _watchers(history: History) -> Iterator[Violation]:
     places = _positions(history)
-    # What a listener hears may come later than what a getter shows, so each is a sequence of its own.
-    last: dict[tuple[str, str, bool], tuple[int, str]] = {}
+    last: dict[tuple[str, str, str], tuple[int, str]] = {}
     for event in history.events:
+        # What a listener hears may come later than what a getter shows, so each is a sequence of its own. A raw
+        # watcher may read what it was not told of yet; about that it cannot warn the next node that it asks.
         if isinstance(event, Heard):
-            number = event.new
-        elif isinstance(event, Read | Saw):
-            number = event.number
+            number, source = event.new, "listener"
+        elif isinstance(event, Saw):
+            number, source = event.number, "getter"
+        elif isinstance(event, Read):
+            number, source = event.number, f"node {event.node}"
         else:
             continue
-        sequence = (event.watcher, event.namespace, isinstance(event, Heard))
+        sequence = (event.watcher, event.namespace, source)
         if number is None:
             if sequence in last:
                 yield Violation("back", f"{event} although it held {last[sequence][1]}")

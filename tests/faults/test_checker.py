@@ -112,8 +112,8 @@ def test_check__good_history__finds_nothing() -> None:
         ("order", ending_with(Asked("1", (A,)), Acknowledged("1", 0, (ONE,)))),
         ("phantom", ending_with(Read("raw", A, 0, 14, "4", 200))),
         ("phantom", ending_with(Saw("sdk", A, "x"))),
-        ("back", ending_with(Read("raw", A, 0, 0, "2", 200))),
-        ("back", ending_with(Read("raw", A, 0, 0, None, 404))),
+        ("back", ending_with(Read("raw", A, 2, 0, "2", 200))),
+        ("back", ending_with(Read("raw", A, 2, 0, None, 404))),
         ("back", ending_with(Saw("sdk", A, "2"))),
         ("back", ending_with(Heard("sdk", A, "3", "2"))),
         ("older", ending_with(Read("new", A, 0, 14, "2", 200))),
@@ -133,6 +133,13 @@ def test_check__nobody_is_told_of_a_coalesced_release__is_fine() -> None:
     """Only the last release must arrive; those between may be passed over."""
     history = good()
     history.events = [event for event in history.events if not (isinstance(event, Read) and event.number == "2")]
+
+    assert rules(history) == set()
+
+
+def test_check__read_ahead_of_what_was_told__next_node_may_be_behind() -> None:
+    """The watcher could not name an id that nobody had told it."""
+    history = ending_with(Read("new", A, 0, 12, "3", 200), Read("new", A, 1, 12, "2", 200))()
 
     assert rules(history) == set()
 
