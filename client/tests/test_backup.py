@@ -195,6 +195,36 @@ def test_backup__lower_id_long_after__replaces_the_copy(kept: Backup) -> None:
     assert kept.load(IDENTITY) == copy(3, saved_at=9000.0)
 
 
+OLD_KEY, KEY, NEW_KEY = "20250101000000-aa", "20250102000000-bb", "20250103000000-cc"
+
+
+@pytest.mark.parametrize(
+    ("present", "saved_at", "stays"),
+    [
+        (NEW_KEY, 1000.0, False),  # before we asked: a rollback looks like this
+        (NEW_KEY, 1999.9, False),
+        (NEW_KEY, 2005.0, True),  # while we asked: the key decides
+        (KEY, 2005.0, True),
+        (OLD_KEY, 2005.0, False),
+        ("of another shape", 2005.0, True),
+        (NEW_KEY, 2011.0, True),  # after our answer: the time decides, also for a rollback
+        (OLD_KEY, 2011.0, True),
+        (NEW_KEY, 9000.0, False),  # from a clock that was wrong
+    ],
+)
+@pytest.mark.parametrize("notification_id", [-1, 7])
+def test_backup__asked_once__leaves_a_copy_that_is_known_to_be_newer(
+    tmp_path: Path, present: str, saved_at: float, stays: bool, notification_id: int
+) -> None:
+    """Asked at 2000, answered at 2010."""
+    backup = Backup((str(tmp_path),))
+    theirs = Copy({"of": "theirs"}, present, notification_id, saved_at)
+    ours = Copy({"of": "ours"}, KEY, -1, 2010.0)
+    assert backup.save(IDENTITY, theirs) is None
+    assert backup.save(IDENTITY, ours, asked_at=2000.0) is None
+    assert backup.load(IDENTITY) == (theirs if stays else ours)
+
+
 def test_backup__temporary_file_of_a_dead_process__is_removed_when_old(kept: Backup, tmp_path: Path) -> None:
     old = path_of(tmp_path).with_name(f".{file_name(IDENTITY)}.1.dead.tmp")
     young = old.with_name(old.name.replace("dead", "live"))

@@ -22,6 +22,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from helicon._impl.file_lock import brief_lock
+from helicon.protocol.merge import is_older
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Copy(NamedTuple):
     notification_id: int
     """The id that this release is known to satisfy; -1 when none is known."""
     saved_at: float
-    """Seconds since the epoch, by the clock of the machine that saved it."""
+    """When it was received, in seconds since the epoch by the clock of the machine that saved it."""
 
 
 class NoCopy(NamedTuple):
@@ -100,11 +101,14 @@ class Backup:
                 result = found
         return result or NoCopy("off", "the backup is switched off")
 
-    def save(self, identity: Identity, copy: Copy) -> NoCopy | None:
-        """Keeps a copy in the first folder that can be written; None means it is safely there."""
+    def save(self, identity: Identity, copy: Copy, *, asked_at: float | None = None) -> NoCopy | None:
+        """Keeps a copy in the first folder that can be written; None means it, or a newer one, is safely there.
+
+        `asked_at` is for who asks once and does not follow: when it began to ask, in seconds since the epoch.
+        """
         result: NoCopy | None = None
         for folder in self._folders:
-            problem = _save_to(folder, identity, copy)
+            problem = _save_to(folder, identity, copy, asked_at)
             if problem is None:
                 return None
             result = result or problem
@@ -208,7 +212,7 @@ def _distrust(status: os.stat_result) -> NoCopy | None:
     return None
 
 
-def _save_to(folder: str, identity: Identity, copy: Copy) -> NoCopy | None:
+def _save_to(folder: str, identity: Identity, copy: Copy, asked_at: float | None) -> NoCopy | None:
     content = encode(identity, copy)
     if len(content) > SIZE_LIMIT:
         return NoCopy("too_large", f"the release is too large for a backup of {SIZE_LIMIT} bytes")
@@ -218,24 +222,39 @@ def _save_to(folder: str, identity: Identity, copy: Copy) -> NoCopy | None:
             if isinstance(directory, NoCopy):
                 return directory
             with brief_lock(directory):
-                if not _sibling_suffices(directory, identity, copy):
+                if not _sibling_suffices(directory, identity, copy, asked_at):
                     _replace(directory, file_name(identity), content)
     except OSError as error:
         return NoCopy("unwritable", f"the backup cannot be written: {error.strerror}")
     return None
 
 
-def _sibling_suffices(directory: int, identity: Identity, copy: Copy) -> bool:
+def _sibling_suffices(directory: int, identity: Identity, copy: Copy, asked_at: float | None) -> bool:
     try:
         present = _read(directory, identity)
     except OSError:
         return False
-    if not isinstance(present, Copy) or copy.notification_id < 0:
+    if not isinstance(present, Copy):
+        return False
+    if asked_at is not None:
+        return _came_meanwhile(present, copy, asked_at)
+    if copy.notification_id < 0:
         return False
     if abs(copy.saved_at - present.saved_at) >= CONCURRENT_SECONDS:
         return False
     same = present.notification_id == copy.notification_id and present.release_key == copy.release_key
     return same or present.notification_id > copy.notification_id
+
+
+def _came_meanwhile(present: Copy, copy: Copy, asked_at: float) -> bool:
+    """Says whether a copy that came since we began to ask is to be left: it is newer by its time or by its key.
+
+    One from before is replaced whatever its key: after a rollback the older key is the current one. So is one
+    from far ahead, which comes from a clock that was wrong.
+    """
+    if not asked_at <= present.saved_at < copy.saved_at + CONCURRENT_SECONDS:
+        return False
+    return present.saved_at >= copy.saved_at or not is_older(present.release_key, copy.release_key)
 
 
 def _replace(directory: int, name: str, content: bytes) -> None:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("helicon")
 
+_FINAL = ("off", "too_large")
+"""Reasons not to keep a release that another try does not change."""
+
 
 class NamespaceState:
     """One namespace of one client. Only the polling thread takes releases in; anybody may read."""
@@ -51,6 +54,9 @@ class NamespaceState:
         self._report = report
         self._lock = threading.Lock()
         self._saved: tuple[str, int] | None = None
+        """The release and id that the backup holds, or for good cannot hold."""
+        self._not_kept: str | None = None
+        """Why the last write failed, so that it is told once and not at every try."""
         self._confirmed_at: float | None = None
         self._age_then = 0.0
 
@@ -75,18 +81,26 @@ class NamespaceState:
         self.asked = True
 
     def keep(self) -> None:
-        """Writes the release to the backup when that does not hold it yet."""
+        """Writes the release to the backup when that does not hold it yet.
+
+        Called after each look, so a write that failed is tried again at the next one: disks get room again, and
+        folders are mounted late.
+        """
         snapshot, confirmed = self.snapshot, self.progress.confirmed
         if snapshot.source is not Source.SERVER or snapshot.release_key is None:
             return
         if self._saved == (snapshot.release_key, confirmed):
             return
         copy = Copy(snapshot.as_dict(), snapshot.release_key, confirmed, time.time())
-        problem = self._backup.save(self._identity, copy)
-        if problem is not None and problem.reason != "off" and self._backup_problem is None:
-            LOG.warning("backup_not_kept namespace=%s reason=%s: %s", self.name, *problem)
+        problem, before = self._backup.save(self._identity, copy), self._not_kept
         self._backup_problem = problem
-        self._saved = (snapshot.release_key, confirmed)
+        self._not_kept = None if problem is None or problem.reason == "off" else problem.reason
+        if problem is None or problem.reason in _FINAL:
+            self._saved = (snapshot.release_key, confirmed)
+        if problem is not None and self._not_kept not in (None, before):
+            LOG.warning("backup_not_kept namespace=%s reason=%s: %s", self.name, *problem)
+        elif problem is None and before is not None:
+            LOG.info("backup_kept_again namespace=%s release=%s", self.name, snapshot.release_key)
 
     def load_backup(self) -> bool:
         """Takes the copy on disk when nothing better is known; says whether there are values now."""

@@ -51,6 +51,7 @@ class _Start:
         self._wanted = policy.backup_wanted
         self._backup = Backup(settings.cache_dirs)
         self._began = time.monotonic()
+        self._asked_at = 0.0
         self._copies: dict[str, Copy] | None = None
         self._missing: dict[str, str] = {}
 
@@ -109,6 +110,7 @@ class _Start:
                 problem = again
 
     def _fetch_set(self, deadline: float) -> Loaded:
+        self._asked_at = time.time()
         transport = Transport(self._settings)
         try:
             parts, server = fetch_set(transport, self._settings, deadline)
@@ -121,7 +123,7 @@ class _Start:
             for part in loaded.parts:
                 if not part.configurations and self._copy_of(part.namespace, holding_keys=True):
                     return self._empty(part.namespace)
-        self._keep(loaded.parts)
+        self._keep(loaded)
         return loaded
 
     def _empty(self, namespace: str) -> Loaded:
@@ -163,16 +165,18 @@ class _Start:
             fetched_at=oldest,
         )
 
-    def _keep(self, parts: list[Part]) -> None:
+    def _keep(self, loaded: Loaded) -> None:
         """Saves what is new, so that a start without servers has the latest. Trouble is only told."""
         if not self._wanted:
             return
-        for part in parts:
+        received_at = loaded.fetched_at or time.time()
+        for part in loaded.parts:
             held = self._copy_of(part.namespace)
             if held is not None and (held.release_key, held.configurations) == (part.release_key, part.configurations):
                 continue
-            copy = Copy(part.configurations, part.release_key, -1, time.time())
-            problem = self._backup.save(identity_of(self._settings, part.namespace), copy)
+            copy = Copy(part.configurations, part.release_key, -1, received_at)
+            identity = identity_of(self._settings, part.namespace)
+            problem = self._backup.save(identity, copy, asked_at=self._asked_at)
             if problem is not None:
                 folder = "no folder for it: HOME and XDG_STATE_HOME are not set" if problem.reason == "off" else ""
                 self._report.warning(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import stat
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from helicon._impl.backup import Backup, Copy, identity_of
 from helicon._impl.settings import ClientSettings, read_settings
 from tests.cli import faults
-from tests.cli.fake_apollo import DEADLINE_SECONDS, RELEASE, FakeApollo
+from tests.cli.fake_apollo import DEADLINE_SECONDS, RELEASE, FakeApollo, Request
 from tests.cli.process import Cli
 
 NEXT = "20250102000000-0000000000000000"
@@ -72,6 +73,41 @@ def test_run__backup_damaged__is_a_miss_with_a_reason_and_healed_by_the_next_sta
     assert (broken.code, broken.out) == (69, b"")
     assert "there is no usable backup (application: the backup" in broken.err
     assert healed.code == 0
+    assert cli("run", "--offline", "--", "env", "-0").variables()["DB_URL"] == "good"
+
+
+def test_run__slow_start__does_not_replace_a_newer_copy_that_came_meanwhile(server: FakeApollo, cli: Cli) -> None:
+    """The second namespace takes long, and the first is released and kept by an SDK before it answers."""
+    server.publish({"db.url": "old"})
+    server.publish({}, "slow")
+    kept: list[object] = []
+    newer = Copy({"db.url": "new"}, NEXT, 7, 0.0)
+
+    def keeps_meanwhile(_: socket.socket, request: Request) -> bool:
+        if request.segments[-1] == "slow":
+            identity = identity_of(settings(cli), "application")
+            kept.append(Backup(settings(cli).cache_dirs).save(identity, newer._replace(saved_at=time.time())))
+        return False
+
+    server.fault = keeps_meanwhile
+    flags = ["--namespace", "application", "--namespace", "slow"]
+
+    result = cli("run", *flags, "--", "env", "-0")
+
+    assert result.variables()["DB_URL"] == "old"
+    assert kept == [None]
+    copy = Backup(settings(cli).cache_dirs).load(identity_of(settings(cli), "application"))
+    assert isinstance(copy, Copy)
+    assert copy._replace(saved_at=0.0) == newer
+
+
+def test_run__rolled_back__keeps_the_older_release(server: FakeApollo, cli: Cli) -> None:
+    """The older key is the current one then; the bad release must not come back with an outage."""
+    server.publish({"db.url": "bad"}, key=NEXT)
+    assert cli("run", "true").code == 0
+    server.publish({"db.url": "good"})
+    assert cli("run", "true").code == 0
+
     assert cli("run", "--offline", "--", "env", "-0").variables()["DB_URL"] == "good"
 
 
