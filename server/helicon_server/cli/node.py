@@ -9,6 +9,7 @@ from types import FrameType
 import uvicorn
 
 from helicon_server.app import Helicon
+from helicon_server.http.bounded_protocol import bounded, bounds_of_process
 
 KEEP_ALIVE_S = 75  # longer than a poll is held, so that clients end idle connections and not we
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -30,7 +31,7 @@ def run(node: Helicon, listening: socket.socket, drain_s: int) -> int:
     """Serves until SIGTERM or SIGINT; returns the exit code: 0 after a clean stop, 1 when the start failed."""
     config = uvicorn.Config(
         node,
-        http="httptools",
+        http=bounded(bounds_of_process()),
         loop="uvloop",
         ws="none",
         lifespan="on",

@@ -11,7 +11,7 @@ import orjson
 
 from helicon.protocol.names import format_of
 from helicon_server.delivery.outcomes import Answer, Header
-from helicon_server.delivery.requests import Surface
+from helicon_server.delivery.requests import TARGET_LIMIT, Surface
 
 JSON_TYPE: Final = b"application/json;charset=UTF-8"
 TEXT_TYPE: Final = b"text/plain;charset=UTF-8"
@@ -84,6 +84,12 @@ def container_error(status: int, code: str, message: str, path: bytes, *, retry_
         "message": message,
     }
     return json_answer(status, body, extra)
+
+
+def target_too_long(path: bytes) -> Answer:
+    """The refusal of a target that no part of this server takes."""
+    message = f"Path and query have more than {TARGET_LIMIT} bytes together; watch fewer namespaces with one poll."
+    return container_error(400, "target_too_long", message, path)
 
 
 def _headers(content_type: bytes, body: bytes, extra: tuple[Header, ...]) -> tuple[Header, ...]:

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from urllib.parse import unquote_plus, unquote_to_bytes
 
-TARGET_LIMIT = 256 * 1024  # bytes; Apollo takes 10,240 for the whole head, a poll of 1,000 namespaces needs more
+# Bytes of path and query. Apollo takes 10,240 for the whole head; this is a poll of some 800 short names. The parser of
+# targets ends at 65,535 and a head at 65,536, of which the headers need a part.
+TARGET_LIMIT = 60 * 1024
 NAME_LIMIT = 256  # characters of one name in a request; stored names are shorter, and what is remembered stays bounded
 
 HeaderOf = Callable[[bytes], bytes | None]

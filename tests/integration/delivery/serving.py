@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 import uvicorn
 
 from helicon_server.delivery.plane import DeliveryPlane
+from helicon_server.http.bounded_protocol import Bounds, bounded
 from helicon_server.http.client_api import ClientApi
 from tests.support.ports import LOOPBACK
 from tests.support.wait import wait_until_async
@@ -30,13 +32,18 @@ class Node:
 
 
 @asynccontextmanager
-async def serving(plane: DeliveryPlane) -> AsyncIterator[Node]:
+async def serving(plane: DeliveryPlane, bounds: Bounds | None = None) -> AsyncIterator[Node]:
     """Serves a started plane and stops it the way a node does: drain, then wait for the connections."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listening:
         listening.bind((LOOPBACK, 0))
         port: int = listening.getsockname()[1]
         config = uvicorn.Config(
-            ClientApi(plane), http="httptools", ws="none", lifespan="off", log_config=None, access_log=False
+            ClientApi(plane),
+            http=bounded(bounds or Bounds()),
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
         )
         server = uvicorn.Server(config)
         running = asyncio.create_task(server._serve([listening]))  # serve() would take over the test's signals
@@ -91,6 +98,14 @@ class RawClient:
             return not await asyncio.wait_for(self._reader.read(1), 0.1) and False
         except TimeoutError:
             return True
+
+    async def until_end(self) -> bytes:
+        """Everything that the server sends until it closes; of a reset connection what came before."""
+        received = b""
+        with contextlib.suppress(ConnectionError):
+            while piece := await asyncio.wait_for(self._reader.read(65_536), 10):
+                received += piece
+        return received
 
     async def close(self) -> None:
         """Closes as a process that exits does."""

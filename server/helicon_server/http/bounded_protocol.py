@@ -1,0 +1,298 @@
+"""uvicorn's HTTP protocol with bounds in front of everything: size and time of a request's head, time of its body,
+number of connections.
+
+Nothing here needs a token, so nothing here may cost much. The bytes of a head are counted before they are parsed into
+anything, and one timer a connection runs only while a request is incomplete: a request that arrives whole, as nearly
+all do, starts none. A refusal is told in the error shape of the client protocol, behind the answers that are owed
+already, and ends the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from dataclasses import dataclass
+from enum import Enum, auto
+from http import HTTPStatus
+from types import FunctionType
+from typing import Any, ClassVar, Final
+
+import uvicorn
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from helicon_server.delivery.answers import container_error, target_too_long
+from helicon_server.delivery.outcomes import Answer
+from helicon_server.delivery.requests import TARGET_LIMIT
+
+_DISCARD_LIMIT: Final = 1024 * 1024  # bytes read from a refused client, so that it gets to read why
+_RETRY_AFTER_S: Final = 1
+_SMALLEST_RESERVE: Final = 64
+_RESERVED_PART: Final = 8
+
+# What is overridden or relied upon, by the class that must have it.
+_METHODS: Final = (
+    "connection_made",
+    "connection_lost",
+    "data_received",
+    "send_400_response",
+    "on_message_begin",
+    "on_headers_complete",
+    "on_body",
+    "on_message_complete",
+    "on_response_complete",
+    "_unset_keepalive_if_required",
+)
+_ATTRIBUTES: Final[tuple[tuple[type, frozenset[str]], ...]] = (
+    (HttpToolsProtocol, frozenset({"connections", "cycle", "flow", "headers", "loop", "pipeline", "transport"})),
+    (RequestResponseCycle, frozenset({"disconnected", "message_event", "response_complete", "response_started"})),
+    (FlowControl, frozenset({"read_paused"})),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How large, how slow, how many. Sizes in bytes, durations in seconds."""
+
+    head_bytes: int = 64 * 1024  # target and headers together
+    header_lines: int = 200
+    head_s: float = 10.0  # from the connection, or from the first byte of a later request, to the end of its head
+    body_s: float = 10.0  # between two pieces of a body
+    linger_s: float = 2.0  # that a refused client has to read why, and one over the bound to ask
+    connections: int = 800  # open ones; more are answered 503
+    turned_away: int = 100  # open ones beyond those; still more are closed without a word
+
+
+def bounds_of_process() -> Bounds:
+    """Bounds that fit the files which this process may open; raises its soft limit as far as it goes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    return bounds_for(soft if soft != resource.RLIM_INFINITY else 1024 * 1024)
+
+
+def bounds_for(open_files: int) -> Bounds:
+    """Leaves a part of the open files to the databases, the logs and those who are told to come back."""
+    reserve = max(_SMALLEST_RESERVE, open_files // _RESERVED_PART)
+    return Bounds(connections=max(1, open_files - reserve), turned_away=reserve // 2)
+
+
+def bounded(bounds: Bounds) -> type[HttpToolsProtocol]:
+    """The protocol class for ``uvicorn.Config(http=...)``. Raises RuntimeError for a uvicorn that it does not fit."""
+    check_fit(HttpToolsProtocol, _ATTRIBUTES)
+    return type("BoundedProtocol", (_BoundedProtocol,), {"bounds": bounds})
+
+
+def check_fit(protocol: type, attributes: tuple[tuple[type, frozenset[str]], ...]) -> None:
+    """Raises RuntimeError when uvicorn lacks something that is overridden here: then no bound would hold."""
+    missing = [f"{protocol.__name__}.{name}" for name in _METHODS if not callable(getattr(protocol, name, None))]
+    for class_, names in attributes:
+        init = class_.__init__  # type: ignore[misc]  # only its code is looked at
+        stored = set(init.__code__.co_names) if isinstance(init, FunctionType) else set()
+        missing += [f"{class_.__name__}.{name}" for name in sorted(names - stored)]
+    if missing:
+        raise RuntimeError(f"uvicorn {uvicorn.__version__} cannot be bounded, it has no {', '.join(missing)}")
+
+
+class _Stage(Enum):
+    BETWEEN = auto()
+    HEAD = auto()
+    BODY = auto()
+
+
+class _RefusedError(Exception):
+    """Leaves the parser; its verdict is in the protocol."""
+
+
+class _BoundedProtocol(HttpToolsProtocol):
+    bounds: ClassVar[Bounds]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._stage = _Stage.BETWEEN
+        self._moved = False  # a part of a message began or ended, or a piece of a body came
+        self._moved_since = False  # the same, since the timer was set
+        self._unclaimed = 0  # bytes since then: of a head or of trailers, and in the parser's memory
+        self._at_most = 0  # bytes that the current head can have by now
+        self._timer: asyncio.TimerHandle | None = None
+        self._surplus = False
+        self._verdict: Answer | None = None  # of the parser's callback that just raised
+        self._refused = False  # no more requests are read
+        self._last_word: Answer | None = None  # to be said behind the answers that are owed
+        self._discarded = 0
+
+    # --- events of the connection -----------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn does
+        super().connection_made(transport)
+        beyond = len(self.connections) - self.bounds.connections
+        if beyond > self.bounds.turned_away:
+            transport.abort()
+            return
+        self._surplus = beyond > 0
+        self._set_timer(self.bounds.linger_s if self._surplus else self.bounds.head_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            self._discard(data)
+            return
+        self._moved = False
+        self._at_most = self._unclaimed + len(data)
+        super().data_received(data)
+        if self._refused:
+            return  # type: ignore[unreachable]  # the parser calls back and may have refused
+        if self._moved:
+            self._unclaimed = 0
+            self._moved_since = True
+        else:
+            self._unclaimed = self._at_most
+            if self._unclaimed > self.bounds.head_bytes:
+                self._refuse(self._too_large())
+                return
+        if self._stage is _Stage.BETWEEN and not self._unclaimed:
+            if self._timer is not None:
+                self._end_timer()
+        elif self._timer is None:
+            self._set_timer(self.bounds.body_s if self._stage is _Stage.BODY else self.bounds.head_s)
+
+    def send_400_response(self, msg: str) -> None:
+        verdict, self._verdict = self._verdict, None
+        if verdict is None:
+            verdict = container_error(400, "malformed_request", "This is not a request of HTTP/1.1.", b"")
+        self._refuse(verdict)
+
+    # --- events of the parser ---------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        self._moved = True
+        self._stage = _Stage.HEAD
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._moved = True
+        if self._at_most > self.bounds.head_bytes or len(self.headers) > self.bounds.header_lines or self._surplus:
+            self._look_at_head()
+        super().on_headers_complete()
+        self._stage = _Stage.BODY
+        if self.ws_protocol_class is None:
+            self.url = b""  # only an upgrade needs it again; a held poll's can have sixty thousand bytes
+
+    def on_body(self, body: bytes) -> None:
+        self._moved = True
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._moved = True
+        self._stage = _Stage.BETWEEN
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._last_word is not None and not self._owes():
+            self._end(self._last_word)
+
+    # --- verdicts ---------------------------------------------------------------------------------
+
+    def _look_at_head(self) -> None:
+        """Raises _RefusedError, which ends the parser's work, when the head is too large or the node is full."""
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > self.bounds.head_bytes or len(self.headers) > self.bounds.header_lines:
+            self._verdict = self._too_large()
+        elif len(self.url) > TARGET_LIMIT:
+            self._verdict = target_too_long(self._path())
+        elif self._surplus:
+            message = "This server has as many connections as it may; ask another one."
+            path = self._path()
+            self._verdict = container_error(503, "too_many_connections", message, path, retry_after_s=_RETRY_AFTER_S)
+        else:
+            return
+        raise _RefusedError
+
+    def _too_large(self) -> Answer:
+        if len(self.url or b"") > TARGET_LIMIT:
+            return target_too_long(self._path())
+        bounds = self.bounds
+        message = f"Target and headers have more than {bounds.head_bytes} bytes or {bounds.header_lines} lines."
+        return container_error(431, "head_too_large", message, self._path())
+
+    def _path(self) -> bytes:
+        return self.url.partition(b"?")[0]
+
+    # --- time -------------------------------------------------------------------------------------
+
+    def _set_timer(self, delay_s: float) -> None:
+        self._moved_since = False
+        self._timer = self.loop.call_later(delay_s, self._late)
+
+    def _end_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _late(self) -> None:
+        self._timer = None
+        if self._refused or self.transport.is_closing():
+            self.transport.close()
+        elif self.flow.read_paused or self._moved_since:  # it is we who do not read, or there was progress
+            self._set_timer(self.bounds.body_s if self._stage is _Stage.BODY else self.bounds.head_s)
+        elif self._stage is _Stage.HEAD:
+            message = f"The head of the request was not complete after {self.bounds.head_s:g} s."
+            self._refuse(container_error(408, "request_timeout", message, self._path()))
+        elif self._stage is _Stage.BODY:
+            message = f"Nothing more of the body came for {self.bounds.body_s:g} s."
+            self._refuse(container_error(408, "request_timeout", message, b""))
+        elif not self._owes():  # nothing was asked, or nothing but line ends came
+            self.transport.close()
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def _owes(self) -> bool:
+        """Tells whether a request that was read has no complete answer yet."""
+        cycle = self.cycle  # None before the first request, whatever uvicorn's annotation says
+        return cycle is not None and not cycle.response_complete  # type: ignore[redundant-expr]  # see above
+
+    def _refuse(self, answer: Answer) -> None:
+        """Reads no more requests; says why as soon as no answer is owed."""
+        self._refused = True
+        self._end_timer()
+        if self._stage is _Stage.BODY:
+            self._break_off(answer)
+        elif self._owes():
+            self._last_word = answer
+        else:
+            self._end(answer)
+
+    def _break_off(self, answer: Answer) -> None:
+        """Ends a request whose body will not come; says why when nothing else was said and it is its turn."""
+        cycle = self.cycle
+        if cycle.response_started or self.pipeline:
+            self.transport.close()
+            return
+        cycle.disconnected = True  # whoever reads the body is told so, and sends nothing more
+        cycle.message_event.set()
+        self._end(answer)
+
+    def _end(self, answer: Answer) -> None:
+        """Sends the answer and ends the connection, in a way that lets a client read it that is still sending."""
+        self._last_word = None
+        self._unset_keepalive_if_required()
+        if self.transport.is_closing():
+            return
+        lines = [b"HTTP/1.1 %d %s" % (answer.status, HTTPStatus(answer.status).phrase.encode())]
+        lines += [name + b": " + value for name, value in (*answer.headers, (b"connection", b"close"))]
+        self.transport.write(b"\r\n".join((*lines, b"", answer.body)))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+            self._set_timer(self.bounds.linger_s)
+        else:
+            self.transport.close()
+
+    def _discard(self, data: bytes) -> None:
+        self._discarded += len(data)
+        if self._discarded > _DISCARD_LIMIT:
+            self.transport.abort()
