@@ -16,6 +16,7 @@ import structlog
 
 from helicon_server.bus.contract import Bus
 from helicon_server.delivery.index import EnvironmentView, fold
+from helicon_server.delivery.restore import ROOM, State, lift, read_state
 from helicon_server.delivery.store import Content, ReleaseStore, identity
 from helicon_server.domain.errors import Unavailable
 from helicon_server.domain.model import LiveRelease, Message, MessageKind, NamespaceDefinition, Release
@@ -52,6 +53,7 @@ class Follower:
         sweep_s: float,
         on_fired: Callable[[Iterable[str]], None],
         on_environments: Callable[[], None],
+        on_definitions: Callable[[EnvironmentView, frozenset[str] | None], None],
     ) -> None:
         self.database = database
         self.views: dict[str, EnvironmentView] = {}
@@ -64,6 +66,12 @@ class Follower:
         self._sweep_s = sweep_s
         self._on_fired = on_fired
         self._on_environments = on_environments
+        self._on_definitions = on_definitions  # with the folded names of the namespaces, None for all
+        self._anchor: Message | None = None  # the message ``seen_id``: gone or another one when the table was set back
+        self._claimed: int | None = None  # an id that a client was told, and that this database never gave
+        self._believed = False  # one such client
+        self._set_back = False
+        self._noticed = False  # and logged; the way back may take several rounds
         self._task: asyncio.Task[None] | None = None
         self._first: asyncio.Future[None] | None = None
         self._look = asyncio.Event()
@@ -119,7 +127,19 @@ class Follower:
         except TimeoutError:
             _log.debug("delivery.behind_client", database=self.database.name, seen_id=self.seen_id)
             return False
+        if self.seen_id < message_id:
+            self._believe(message_id)
         return True
+
+    def _believe(self, message_id: int) -> None:
+        """Takes a client's word that this database has been further, for a node that started after it was set back.
+
+        Anybody can name an id: so it is believed within bounds, and once in the life of a process.
+        """
+        if not self._believed and message_id - self.seen_id <= ROOM:
+            self._believed = True
+            self._claimed = message_id
+            self.hint()
 
     # --- rounds -----------------------------------------------------------------------------------
 
@@ -160,56 +180,84 @@ class Follower:
         if not self.loaded:
             async with asyncio.timeout(_LOAD_DEADLINE_S):
                 await self._load()
+        if self._claimed is not None:
+            async with asyncio.timeout(_LOAD_DEADLINE_S):
+                await self._recover(self._claimed, everything=True)
+            self._claimed = None
         more = True
         while more:
             async with asyncio.timeout(_READ_DEADLINE_S):
                 more = await self._read_on()
+            if self._set_back:
+                async with asyncio.timeout(_LOAD_DEADLINE_S):
+                    await self._recover(self.seen_id, everything=False)
+                self._set_back = False
 
     async def _load(self) -> None:
         async with self.database.read() as tx:
-            environments = await tx.environments.list()
-            definitions = await tx.definitions.all()
-            live = await tx.namespaces.live()
-            newest = await tx.messages.newest_id()
-        views = {environment.name: EnvironmentView(environment.name, self) for environment in environments}
-        by_app: dict[tuple[str, str], list[NamespaceDefinition]] = {}
-        for definition in definitions:
-            by_app.setdefault((definition.environment, definition.app), []).append(definition)
-        for (environment_name, app), owned in by_app.items():
-            if environment_name in views:
-                views[environment_name].replace_definitions(app, owned)
-        for release in live:
-            if release.ref.environment in views:
-                views[release.ref.environment].put(release.ref, release, release.message_id)
-        self.views = views
-        self.seen_id = newest
+            state = await read_state(tx)
+        self._take_over(state)
         self.loaded = True
         self._on_environments()
         self._tell_first(None)
 
+    def _take_over(self, state: State) -> set[str]:
+        """Puts a whole state in the place of the present one; returns the keys that have a new message."""
+        fired = set()
+        live: dict[str, list[LiveRelease]] = {}
+        for release in state.live:
+            live.setdefault(release.ref.environment, []).append(release)
+        for name in [name for name in self.views if name not in state.environments]:
+            view = self.views.pop(name)
+            view.gone = True
+            view.replace_all({}, ())
+            self._on_definitions(view, None)
+        for name in state.environments:
+            view = self.views.setdefault(name, EnvironmentView(name, self))  # held polls know the old one
+            fired |= view.replace_all(state.definitions.get(name, {}), live.get(name, ()))
+        self.seen_id = state.newest_id
+        self._anchor = state.newest
+        return fired
+
     async def _read_on(self) -> bool:
-        """Takes over the next messages; tells whether there may be more."""
+        """Takes over the next messages; tells whether there may be more. Sets ``_set_back`` instead if that is so."""
         async with self.database.read() as tx:
-            messages = await tx.messages.after(self.seen_id, limit=_BATCH)
+            messages = await self._next_messages(tx)
             if not messages:
                 return False
             environments = await self._new_environments(tx, messages)
             definitions = await self._changed_definitions(tx, messages)
             live, contents = await self._changed_releases(tx, messages)
-        for release in contents:
-            self._store.put_content((self, release.head.id, release.head.key), Content.of(release))
+        self._keep(contents)
         for name in environments:
             self.views[name] = EnvironmentView(name, self)
         for (environment, app), owned in definitions.items():
             if environment in self.views:
                 self.views[environment].replace_definitions(app, owned)
         fired = self._swap(messages, live)
+        self._anchor = messages[-1]
         self.seen_id = messages[-1].id
         if environments:
             self._on_environments()
         # Only now: whoever is woken finds the release here (Apollo client protocol, section 9).
         self._on_fired(fired)
+        for environment in {environment for environment, _ in definitions} & self.views.keys():
+            names = {fold(m.namespace) for m in messages if m.kind is MessageKind.DEFINITION}
+            self._on_definitions(self.views[environment], frozenset(names))
         return len(messages) == _BATCH
+
+    async def _next_messages(self, tx: ConfigRead) -> Sequence[Message]:
+        """The messages behind ``seen_id``, with one statement that also tells whether the table was set back.
+
+        A lower newest id would not tell: as many messages may have been published since. The last one read does.
+        """
+        if self._anchor is None:
+            messages = await tx.messages.after(self.seen_id, limit=_BATCH)
+            self._set_back = not messages and self.seen_id > 0 and await tx.messages.newest_id() < self.seen_id
+            return messages
+        messages = await tx.messages.after(self.seen_id - 1, limit=_BATCH + 1)
+        self._set_back = not messages or messages[0] != self._anchor
+        return () if self._set_back else messages[1:]
 
     async def _new_environments(self, tx: ConfigRead, messages: Sequence[Message]) -> list[str]:
         known = all(m.environment in self.views and m.kind is not MessageKind.ENVIRONMENT for m in messages)
@@ -230,16 +278,23 @@ class Follower:
         if not refs:
             return {}, ()
         live = {fold(str(release.ref)): release for release in await tx.namespaces.live_of(sorted(refs, key=str))}
+        return live, await self._contents(tx, live.values())
+
+    async def _contents(self, tx: ConfigRead, live: Iterable[LiveRelease]) -> Iterable[Release]:
+        """Reads what is not in memory of some releases, the newest first and not more than is sensible at once."""
         wanted: list[int] = []
         total = 0
-        for release in sorted(live.values(), key=lambda each: each.message_id, reverse=True):
+        for release in sorted(live, key=lambda each: each.message_id, reverse=True)[:_BATCH]:
             if self._store.keeps(release.size) and self._store.content(identity(self, release)) is None:
                 total += release.size
                 if total > _PRELOAD_BYTES and wanted:
                     break
                 wanted.append(release.release_id)
-        contents = await tx.releases.contents(wanted) if wanted else {}
-        return live, contents.values()
+        return (await tx.releases.contents(wanted)).values() if wanted else ()
+
+    def _keep(self, contents: Iterable[Release]) -> None:
+        for release in contents:
+            self._store.put_content((self, release.head.id, release.head.key), Content.of(release))
 
     def _swap(self, messages: Sequence[Message], live: dict[str, LiveRelease]) -> set[str]:
         newest = {_ref(message): message.id for message in messages if message.kind is MessageKind.RELEASE}
@@ -253,6 +308,61 @@ class Follower:
             if key is not None:
                 fired.add(key)
         return fired
+
+    # --- a database that was set back -------------------------------------------------------------
+
+    async def _recover(self, told: int, *, everything: bool) -> None:
+        """Goes over to what the database holds now, under ids greater than ``told``.
+
+        Lifts the namespaces that are not what this node served, with ``everything`` all of them. Safe to repeat when
+        it fails in the middle: nothing is served before all of it is in the database.
+        """
+        async with self.database.read() as tx:
+            found = await read_state(tx)
+        if not self._noticed:
+            self._noticed = True
+            _log.warning(
+                "delivery.database_restored",
+                database=self.database.name,
+                told_id=told,
+                newest_id=found.newest_id,
+                noticed_by="client" if everything else "table",
+            )
+        served = {fold(str(ref)): (ref, key, newest) for ref, key, newest in self._served()}
+        present = {fold(str(release.ref)): release for release in found.live}
+        changed = [
+            release.ref
+            for name, release in present.items()
+            if release.message_id <= told
+            and (everything or served.get(name, (None, "", 0))[1:] != (release.release_key, release.message_id))
+        ]
+        gone = [
+            ref for name, (ref, _, _) in served.items() if name not in present and ref.environment in found.environments
+        ]
+        lifted = await lift(self.database, [*changed, *gone], told)
+        async with self.database.read() as tx:
+            state = await read_state(tx)
+            moved = {fold(str(ref)) for ref in lifted}
+            contents = await self._contents(tx, [each for each in state.live if fold(str(each.ref)) in moved])
+        self._keep(contents)
+        fired = self._take_over(state)
+        present = {fold(str(release.ref)): release for release in state.live}
+        for ref, message_id in lifted.items():
+            view = self.views.get(ref.environment)
+            if view is not None and fold(str(ref)) not in present:
+                fired.add(view.put(ref, None, message_id) or view.key(ref.app, ref.cluster, ref.namespace))
+        self._on_environments()
+        self._on_fired(fired)
+        for view in self.views.values():
+            self._on_definitions(view, None)
+        self._noticed = False
+
+    def _served(self) -> Iterable[tuple[NamespaceRef, str, int | None]]:
+        """Every namespace that this node serves, with its release key and the id that clients were told."""
+        for view in self.views.values():
+            for release in view.live_releases():
+                ref = release.ref
+                yield ref, release.release_key, view.newest(view.key(ref.app, ref.cluster, ref.namespace))
 
     # --- outages ----------------------------------------------------------------------------------
 

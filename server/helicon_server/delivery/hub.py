@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from itertools import chain
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -26,22 +26,39 @@ _LONGEST_TICK_S: Final = 1.0
 _TICKS_PER_HOLD: Final = 64  # a hold ends at most a 64th too late
 
 Wake = Callable[[Answer], None]
-K = TypeVar("K", str, int)
+K = TypeVar("K")
+V = TypeVar("V")
 _log = structlog.get_logger("helicon.delivery")
 
 
 class HubFullError(Exception):
-    """The node holds as many polls as it may."""
+    """The node holds as many polls as it may, or polls for as many names."""
+
+
+class PeerFullError(Exception):
+    """One address has as many polls held as it may, or for as many names."""
+
+
+class _Share:
+    """What one peer address takes of the hub."""
+
+    __slots__ = ("keys", "peer", "polls")
+
+    def __init__(self, peer: str) -> None:
+        self.peer = peer
+        self.polls = 0
+        self.keys = 0
 
 
 class Waiter:
     """One held poll. ``release()`` lets it go without an answer, at once and as often as one likes."""
 
-    __slots__ = ("_bucket", "_hub", "_keys", "view", "wake", "watched")
+    __slots__ = ("_bucket", "_hub", "_keys", "_share", "view", "wake", "watched")
 
     def __init__(self, hub: WatchHub, view: EnvironmentView, watched: tuple[Watched, ...], wake: Wake) -> None:
         self._hub: WatchHub | None = hub  # None once answered or released
         self._bucket = 0
+        self._share: _Share | None = None
         self._keys = watched[0].keys if len(watched) == 1 else tuple({key for each in watched for key in each.keys})
         self.view = view
         self.watched = watched
@@ -56,15 +73,27 @@ class Waiter:
 class WatchHub:
     """The registry of held polls of this node. All calls belong to one event loop."""
 
-    def __init__(self, *, max_waiters: int, slice_size: int, hold_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        max_waiters: int,
+        slice_size: int,
+        hold_s: float,
+        max_watched: int = 500_000,
+        max_waiters_per_peer: int = 2_000,
+    ) -> None:
         self.slices = 0  # answered so far, for tests and metrics
         self._max_waiters = max_waiters
+        self._max_watched = max_watched
+        self._max_waiters_per_peer = max_waiters_per_peer
+        self._watched = 0  # keys of all polls together, each counted as often as it is watched
+        self._shares: dict[str, _Share] = {}
         self._slice_size = slice_size
         self._tick_s = min(_LONGEST_TICK_S, hold_s / _TICKS_PER_HOLD)
         self._count = 0
-        self._by_key: dict[str, set[Waiter]] = {}
+        self._by_key: dict[str, Waiter | set[Waiter]] = {}  # a set takes more memory than all else of a key
         self._by_deadline: dict[int, set[Waiter]] = {}
-        self._letting_go: deque[tuple[frozenset[str] | None, Iterator[Waiter]]] = deque()
+        self._letting_go: deque[_LettingGo] = deque()
         self._slice_scheduled = False
         self._timer: asyncio.TimerHandle | None = None
         self._next_tick = 0
@@ -79,16 +108,35 @@ class WatchHub:
         """How many different keys somebody waits for."""
         return len(self._by_key)
 
-    def park(self, view: EnvironmentView, watched: tuple[Watched, ...], wake: Wake, hold_s: float) -> Waiter:
+    def park(
+        self, view: EnvironmentView, watched: tuple[Watched, ...], wake: Wake, hold_s: float, peer: str = ""
+    ) -> Waiter:
         """Registers a poll. ``wake`` is called once with its answer, later and never from within this call.
 
-        Raises HubFullError at the bound of held polls.
+        What a poll costs is its keys. Raises HubFullError at the bound of held polls or of their keys, PeerFullError
+        at the bound of polls of this peer address, or when it would take more than half of all keys.
         """
         if self._count >= self._max_waiters:
             raise HubFullError
         waiter = Waiter(self, view, watched, wake)
+        cost = len(waiter._keys)
+        share = self._shares.get(peer) or _Share(peer)
+        if share.polls >= self._max_waiters_per_peer or share.keys + cost > self._max_watched // 2:
+            raise PeerFullError
+        if self._watched + cost > self._max_watched:
+            raise HubFullError
+        self._watched += cost
+        share.polls += 1
+        share.keys += cost
+        waiter._share = self._shares[peer] = share
         for key in waiter._keys:
-            self._by_key.setdefault(key, set()).add(waiter)
+            present = self._by_key.get(key)
+            if present is None:
+                self._by_key[key] = waiter
+            elif isinstance(present, Waiter):
+                self._by_key[key] = {present, waiter}
+            else:
+                present.add(waiter)
         waiter._bucket = self._tick_at(hold_s)
         self._by_deadline.setdefault(waiter._bucket, set()).add(waiter)
         self._count += 1
@@ -100,9 +148,22 @@ class WatchHub:
     def fire(self, keys: Iterable[str]) -> None:
         """Answers every poll that waits for one of the keys; the index must hold the new releases already."""
         fired = frozenset(keys)
-        found = [waiters for key in fired if (waiters := self._by_key.pop(key, None))]
+        found = [
+            (waiters,) if isinstance(waiters, Waiter) else waiters
+            for key in fired
+            if (waiters := self._by_key.pop(key, None)) is not None
+        ]
         if found:
             self._let_go(fired, chain.from_iterable(found))
+
+    def review(self, view: EnvironmentView, names: frozenset[str] | None) -> None:
+        """Answers the polls of an environment with 304 that would watch other keys now: their clients ask again.
+
+        ``names`` are the folded names of the namespaces whose definitions changed, None for all. Looks at every poll
+        of the environment, in slices.
+        """
+        held = [waiter for bucket in self._by_deadline.values() for waiter in bucket if waiter.view is view]
+        self._let_go(None, iter(held), lambda waiter: view.outdated(waiter.watched, names))
 
     def release_all(self) -> None:
         """Answers every held poll with 304, in slices: the node stops."""
@@ -117,8 +178,10 @@ class WatchHub:
 
     # --- letting go -------------------------------------------------------------------------------
 
-    def _let_go(self, fired: frozenset[str] | None, waiters: Iterator[Waiter]) -> None:
-        self._letting_go.append((fired, waiters))
+    def _let_go(
+        self, fired: frozenset[str] | None, waiters: Iterator[Waiter], only: Callable[[Waiter], bool] | None = None
+    ) -> None:
+        self._letting_go.append((fired, waiters, only))
         if not self._slice_scheduled:
             self._slice_scheduled = True
             asyncio.get_running_loop().call_soon(self._slice)
@@ -129,7 +192,7 @@ class WatchHub:
         encoded: dict[tuple[Watched, ...], Answer] = {}
         room = self._slice_size
         while room and self._letting_go:
-            fired, waiters = self._letting_go[0]
+            fired, waiters, only = self._letting_go[0]
             waiter = next(waiters, None)
             if waiter is None:
                 self._letting_go.popleft()
@@ -138,6 +201,8 @@ class WatchHub:
             if waiter._hub is None:
                 continue
             room -= 1
+            if only is not None and not only(waiter):
+                continue
             self._remove(waiter)
             self._answer(waiter, fired, encoded)
         if self._letting_go:
@@ -161,11 +226,28 @@ class WatchHub:
     def _remove(self, waiter: Waiter) -> None:
         waiter._hub = None
         for key in waiter._keys:
-            _discard(self._by_key, key, waiter)
-        _discard(self._by_deadline, waiter._bucket, waiter)
+            present = self._by_key.get(key)
+            if present is waiter:
+                del self._by_key[key]
+            elif isinstance(present, set):
+                _discard(self._by_key, key, present, waiter)
+        bucket = self._by_deadline.get(waiter._bucket)
+        if bucket is not None:
+            _discard(self._by_deadline, waiter._bucket, bucket, waiter)
+        self._give_back(waiter)
         self._count -= 1
         if self._count == 0:
             self._idle.set()
+
+    def _give_back(self, waiter: Waiter) -> None:
+        cost = len(waiter._keys)
+        self._watched -= cost
+        share = waiter._share
+        assert share is not None, "a registered poll has its share"
+        share.polls -= 1
+        share.keys -= cost
+        if not share.polls:
+            del self._shares[share.peer]
 
     # --- deadlines --------------------------------------------------------------------------------
 
@@ -188,9 +270,11 @@ class WatchHub:
             self._arm()
 
 
-def _discard(registry: dict[K, set[Waiter]], key: K, waiter: Waiter) -> None:
-    waiters = registry.get(key)
-    if waiters is not None:
-        waiters.discard(waiter)
-        if not waiters:
-            del registry[key]
+# What fired, or None for 304; who may go; and who of them goes, None for everybody.
+_LettingGo = tuple[frozenset[str] | None, Iterator[Waiter], Callable[[Waiter], bool] | None]
+
+
+def _discard(registry: MutableMapping[K, V], key: K, waiters: set[Waiter], waiter: Waiter) -> None:
+    waiters.discard(waiter)
+    if not waiters:
+        del registry[key]

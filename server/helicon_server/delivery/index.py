@@ -7,7 +7,7 @@ that a client is never told of a release that it cannot read (Apollo client prot
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -60,12 +60,13 @@ class _Public:
 class EnvironmentView:
     """The index of one environment. Read by requests, changed only by the follower of its database."""
 
-    __slots__ = ("_heads", "_newest", "_own", "_public", "_watched", "follower", "name", "version")
+    __slots__ = ("_heads", "_newest", "_own", "_public", "_watched", "follower", "gone", "name", "version")
 
     def __init__(self, name: str, follower: Follower) -> None:
         self.name = name
         self.follower = follower
         self.version = 0  # grows with every change; what was derived from an older one is derived again
+        self.gone = False  # the database holds this environment no more
         self._heads: dict[str, LiveRelease] = {}
         self._newest: dict[str, int] = {}
         self._own: dict[str, dict[str, NamespaceDefinition]] = {}  # app -> name -> definition
@@ -88,6 +89,22 @@ class EnvironmentView:
                 self._public[fold(definition.name)] = _Public(definition.app, definition.name)
         self._watched.clear()
         self.version += 1
+
+    def replace_all(
+        self, definitions: Mapping[str, Sequence[NamespaceDefinition]], live: Iterable[LiveRelease]
+    ) -> set[str]:
+        """Takes over a whole state, ``definitions`` by app; returns the keys whose newest message is another one now.
+
+        The newest messages of namespaces that serve nothing any more stay.
+        """
+        self._own.clear()
+        self._public.clear()
+        self._heads.clear()
+        self._watched.clear()
+        self.version += 1
+        for app, owned in definitions.items():
+            self.replace_definitions(app, owned)
+        return {key for release in live if (key := self.put(release.ref, release, release.message_id)) is not None}
 
     def put(self, ref: NamespaceRef, live: LiveRelease | None, message_id: int) -> str | None:
         """Takes over what a namespace serves now; None means that it serves nothing any more.
@@ -169,11 +186,17 @@ class EnvironmentView:
             apps.append(owner)
         spelled = [watch_key(each, of, name) for each in apps for of in _cluster_order(cluster, data_center)]
         keys = tuple(fold(f"{self.name}/{key}") for key in spelled)
-        made = Watched(strip_properties(namespace), tuple(spelled), keys)
+        made = Watched(strip_properties(namespace), tuple(spelled), keys, identity)
         if len(self._watched) >= _WATCHED_LIMIT:
             self._watched.clear()
         self._watched[identity] = made
         return made
+
+    def outdated(self, watched: Iterable[Watched], names: Collection[str] | None) -> bool:
+        """Tells whether one of these would watch other keys today; only folded ``names`` can, None means all."""
+        return self.gone or any(
+            self.watched(*each.asked).keys != each.keys for each in watched if names is None or fold(each.name) in names
+        )
 
     def _find(self, app: str, clusters: Sequence[str], namespace: str) -> LiveRelease | None:
         for cluster in clusters:

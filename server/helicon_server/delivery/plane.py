@@ -24,7 +24,7 @@ from helicon_server.delivery.answers import container_error
 from helicon_server.delivery.decision import Decider
 from helicon_server.delivery.directory import Directory
 from helicon_server.delivery.follower import Follower
-from helicon_server.delivery.hub import HubFullError, Waiter, Wake, WatchHub
+from helicon_server.delivery.hub import HubFullError, PeerFullError, Waiter, Wake, WatchHub
 from helicon_server.delivery.options import DeliveryOptions
 from helicon_server.delivery.outcomes import Answer, CatchUp, Defer, Elsewhere, Load, Park
 from helicon_server.delivery.polls import compare
@@ -72,7 +72,11 @@ class DeliveryPlane:
         self.options = options or DeliveryOptions()
         self.store = ReleaseStore(self.options.content_budget_bytes)
         self.hub = WatchHub(
-            max_waiters=self.options.max_waiters, slice_size=self.options.slice_size, hold_s=self.options.hold_s
+            max_waiters=self.options.max_waiters,
+            slice_size=self.options.slice_size,
+            hold_s=self.options.hold_s,
+            max_watched=self.options.max_watched,
+            max_waiters_per_peer=self.options.max_waiters_per_peer,
         )
         self._directory = Directory(default_environment)
         self._decider = Decider(self._directory, self.store, self.options)
@@ -84,6 +88,7 @@ class DeliveryPlane:
                 sweep_s=self.options.sweep_s,
                 on_fired=self._fired,
                 on_environments=self._environments_changed,
+                on_definitions=self.hub.review,
             )
             for database, bus in sources
         ]
@@ -161,7 +166,15 @@ class DeliveryPlane:
                 503, "draining", "This server is stopping; ask another one.", b"/notifications/v2", retry_after_s=1
             )
         try:
-            waiter = self.hub.park(park.view, park.watched, wake, park.hold_s)
+            waiter = self.hub.park(park.view, park.watched, wake, park.hold_s, park.peer)
+        except PeerFullError:
+            return container_error(
+                429,
+                "too_many_polls_of_address",
+                "This server holds as many polls of one address, or for as many names, as it may.",
+                b"/notifications/v2",
+                retry_after_s=self.options.retry_after_s,
+            )
         except HubFullError:
             return container_error(
                 503,

@@ -30,12 +30,14 @@ class Watched:
     """One namespace as one kind of client watches it; shared by all polls that ask the same.
 
     ``name`` is the client's spelling less ``.properties``; ``spelled`` are its watch keys as ``messages.details``
-    shows them, ``keys`` the same ones as the index and the hub know them.
+    shows them, ``keys`` the same ones as the index and the hub know them. ``asked`` is what they were made of: app,
+    cluster, data centre and namespace.
     """
 
     name: str
     spelled: tuple[str, ...]
     keys: tuple[str, ...]
+    asked: tuple[str, str, str, str]
 
 
 def parse_notifications(text: str) -> list[tuple[str, int]]:

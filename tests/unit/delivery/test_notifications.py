@@ -60,7 +60,7 @@ class TestAtOnce:
         await client.seen(world)
 
         assert isinstance(client.decide(poll("shop", "default", {"application": newest})), Park)
-        held = await client.hold_after_a_look(poll("shop", "default", {"application": newest + 1000}))
+        held = await client.hold_after_a_look(poll("shop", "default", {"application": newest + 10**9}))
         assert held.answer is None
 
     async def test_known__never_released__is_held(self, client: Client) -> None:

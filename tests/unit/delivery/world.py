@@ -33,6 +33,7 @@ from helicon_server.storage.memory import MemoryDatabase
 from tests.support.wait import wait_until_async
 
 NOW = datetime(2025, 1, 1, 8, 0, tzinfo=UTC)
+_NUMBERS = itertools.count(1)  # for release keys: no two are alike, whichever world writes them
 QUICK = DeliveryOptions(hold_s=60.0, sweep_s=60.0, warm_up=False)
 """No timer does anything within a test: what happens, a hint or a request has caused."""
 
@@ -100,7 +101,6 @@ class World:
         """Works on a database in memory unless another one is given."""
         self.bus = ManualBus()
         self.database = FlakyDatabase(database or MemoryDatabase(name=name, on_messages=self.bus.hint))
-        self._numbers = itertools.count(1)
 
     def plane(self, options: DeliveryOptions = QUICK, default: str = "DEV") -> DeliveryPlane:
         """A plane over this world, not started."""
@@ -161,7 +161,7 @@ class World:
             found = await tx.namespaces.insert(made)
         (locked,) = await tx.namespaces.lock([found.ref])
         assert locked is not None
-        number = next(self._numbers)
+        number = next(_NUMBERS)
         head = ReleaseHead(
             id=0,
             key=f"20250101080000-{number:016x}",

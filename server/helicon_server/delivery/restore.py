@@ -1,0 +1,75 @@
+"""A database that was set back to an older state: how nodes see it and how clients learn of it.
+
+Clients compare ids, and an id must never go backwards for them (architecture, promise 1; Apollo client protocol,
+section 7.2). So nothing that the older state holds may be served under the id that it had: the counter is raised
+above every id that somebody may have been told, and each namespace that is another one now gets a new message. That
+is stored with the namespace, so that other nodes and nodes that start later tell the same ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from helicon_server.domain.model import LiveRelease, Message, MessageKind, NamespaceDefinition
+from helicon_server.domain.names import NamespaceRef
+from helicon_server.storage.contract import ConfigDatabase, ConfigRead
+
+ROOM: Final = 1_000_000
+"""More messages than are published between a backup and its restore.
+
+Other nodes and their clients may know ids beyond those of this node, so the counter is raised by as much above them;
+and a client that names an id farther off than that is not believed.
+"""
+
+_TOGETHER: Final = 200  # namespaces lifted in one transaction; publishes wait for it
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a database holds for delivery, without contents."""
+
+    environments: Sequence[str]
+    definitions: Mapping[str, Mapping[str, Sequence[NamespaceDefinition]]]  # by environment and app
+    live: Sequence[LiveRelease]
+    newest_id: int
+    newest: Message | None  # None also when only a newer version knows its kind
+
+
+async def read_state(tx: ConfigRead) -> State:
+    """Reads all of it, with a few statements."""
+    environments = [environment.name for environment in await tx.environments.list()]
+    definitions: dict[str, dict[str, list[NamespaceDefinition]]] = {}
+    for definition in await tx.definitions.all():
+        definitions.setdefault(definition.environment, {}).setdefault(definition.app, []).append(definition)
+    live = await tx.namespaces.live()
+    newest_id = await tx.messages.newest_id()
+    newest = await tx.messages.after(newest_id - 1, limit=1)
+    return State(environments, definitions, live, newest_id, newest[0] if newest else None)
+
+
+async def lift(database: ConfigDatabase, refs: Sequence[NamespaceRef], above: int) -> dict[NamespaceRef, int]:
+    """Raises the counter far above ``above`` and appends a RELEASE message for each namespace.
+
+    Returns the new ids. Namespaces that have a greater id already are left out: another node was here first. Those
+    that are gone get a message too, for their clients hold something that no longer exists.
+    """
+    lifted: dict[NamespaceRef, int] = {}
+    for start in range(0, max(len(refs), 1), _TOGETHER):
+        some = refs[start : start + _TOGETHER]
+        async with database.write() as tx:
+            # Rows before messages, in the order of a publish; the other way round the two could deadlock.
+            found = await tx.namespaces.lock(some)
+            behind = [
+                (ref, namespace)
+                for ref, namespace in zip(some, found, strict=True)
+                if namespace is None or (namespace.message_id or 0) <= above
+            ]
+            await tx.messages.raise_to(above + ROOM)
+            ids = await tx.messages.append(MessageKind.RELEASE, [ref for ref, _ in behind])
+            for (_, namespace), message_id in zip(behind, ids, strict=True):
+                if namespace is not None and namespace.release_id is not None:
+                    await tx.namespaces.touch(replace(namespace, message_id=message_id))
+        lifted.update(zip((ref for ref, _ in behind), ids, strict=True))
+    return lifted

@@ -1,0 +1,218 @@
+"""A database that is set back: what is noticed, what is believed, what is told (architecture, promise 1)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from structlog.testing import capture_logs
+
+from helicon_server.delivery.plane import DeliveryPlane
+from helicon_server.delivery.restore import ROOM
+from helicon_server.domain.errors import Unavailable
+from helicon_server.storage.contract import ConfigWrite
+from helicon_server.storage.memory import MemoryDatabase
+from tests.support.wait import wait_until_async
+from tests.unit.delivery.world import Client, FlakyDatabase, HeldPoll, ManualBus, World, body, configs, entries, poll
+
+READ = configs("shop", "default", "application")
+
+
+class Backup:
+    """The state of a world's database at one moment."""
+
+    def __init__(self, world: World) -> None:
+        database = world.database._database
+        assert isinstance(database, MemoryDatabase)
+        self._database = database
+        self._state = database._committed.copy()
+
+    def restore(self) -> None:
+        self._database._committed = self._state.copy()
+
+
+async def told(held: HeldPoll) -> int:
+    await wait_until_async(lambda: held.answer, 5, "answer")
+    assert held.answer is not None
+    assert held.answer.status == 200
+    known = entries(held.answer)[0]["notificationId"]
+    assert isinstance(known, int)
+    return known
+
+
+async def test_set_back__and_more_published_than_was_lost__is_noticed(world: World, client: Client) -> None:
+    """The newest id is greater than ever; that it is another history, only the message that was read last tells."""
+    await world.publish("shop", "application", {"a": "1"})
+    backup = Backup(world)
+    await world.publish("shop", "application", {"a": "2"})
+    known = await world.newest_message()
+    await client.seen(world)
+    held = client.hold(poll("shop", "default", {"application": known}))
+
+    world.bus.muted = True
+    backup.restore()
+    for value in range(5):
+        await world.publish("shop", "other", {"o": str(value)})
+    assert await world.newest_message() > known
+    world.bus.muted = False
+    world.bus.hint()
+
+    assert await told(held) > known
+    assert body(await client.get(READ))["configurations"] == {"a": "1"}
+    assert body(await client.get(configs("shop", "default", "other")))["configurations"] == {"o": "4"}
+
+
+async def test_set_back__published_anew_under_a_public_one__is_told_to_whoever_knows_greater_ids(
+    world: World, client: Client
+) -> None:
+    """The client compares the newest of both its watch keys."""
+    await world.define("platform", "redis", public=True)
+    backup = Backup(world)
+    await world.publish("shop", "application", {"a": "1"})
+    await world.publish("platform", "redis", {"p": "1"})
+    known = await world.newest_message()
+    await client.seen(world)
+    held = client.hold(poll("shop", "default", {"redis": known}))
+
+    world.bus.muted = True
+    backup.restore()
+    await world.publish("shop", "redis", {"own": "1"})
+    world.bus.muted = False
+    world.bus.hint()
+
+    assert await told(held) > known
+    answer = await client.get(configs("shop", "default", "redis"))
+    assert body(answer)["configurations"] == {"own": "1"}
+
+
+async def test_set_back__environment_that_is_gone__is_404_and_its_polls_end(world: World, client: Client) -> None:
+    backup = Backup(world)
+    await world.environments_more("UAT")
+    await world.publish("shop", "application", {"a": "1"}, environment="UAT")
+    await client.seen(world)
+    asked = "/envs/UAT" + READ
+    assert (await client.get(asked)).status == 200
+    held = client.hold("/envs/UAT" + poll("shop", "default", {"application": await world.newest_message()}))
+
+    backup.restore()
+    world.bus.hint()
+
+    await wait_until_async(lambda: held.answer, 5, "end of the poll")
+    assert held.answer is not None
+    assert held.answer.status == 304
+    assert (await client.get(asked)).status == 404
+
+
+async def test_set_back__database_that_takes_no_writes__is_logged_once_and_served_when_it_does(world: World) -> None:
+    """Nothing is served under an id that goes backwards: until the new ones are stored the node keeps what it has."""
+    read_only = True
+
+    class Standby(FlakyDatabase):
+        @asynccontextmanager
+        async def write(self) -> AsyncIterator[ConfigWrite]:
+            if read_only:
+                raise Unavailable("The database takes no writes.", details={"reason": "read_only"})
+            async with super().write() as tx:
+                yield tx
+
+    await world.publish("shop", "application", {"a": "1"})
+    backup = Backup(world)
+    await world.publish("shop", "application", {"a": "2"})
+    known = await world.newest_message()
+    plane = DeliveryPlane([(Standby(world.database), world.bus)], "DEV")
+    await plane.start()
+    client = Client(plane)
+    await client.get(READ)
+    held = client.hold(poll("shop", "default", {"application": known}))
+    with capture_logs() as lines:
+        backup.restore()
+        for _ in range(3):
+            failed = plane._followers[0]._failures
+            world.bus.hint()
+            await wait_until_async(lambda: plane._followers[0]._failures > failed, 5, "failed round")  # noqa: B023 - awaited here
+        assert body(await client.get(READ))["configurations"] == {"a": "2"}
+        assert plane.health().databases[0].reason == "read_only"
+        assert held.answer is None
+
+        read_only = False
+        world.bus.hint()
+        assert await told(held) > known
+        assert body(await client.get(READ))["configurations"] == {"a": "1"}
+    await plane.stop()
+    assert [line["event"] for line in lines].count("delivery.database_restored") == 1
+
+
+class TestWordOfAClient:
+    async def test_within_bounds__is_believed_once(self, world: World, client: Client) -> None:
+        """Anybody can name an id: no second request may move the counter or wake everybody."""
+        await world.publish("shop", "application", {"a": "1"})
+        await client.seen(world)
+        newest = await world.newest_message()
+        held = await client.hold_after_a_look(poll("shop", "default", {"application": newest + 1000}))
+        assert await told(held) > newest + 1000
+
+        raised = await world.newest_message()
+        again = await client.hold_after_a_look(poll("shop", "default", {"application": raised + 1000}))
+        await client.get(configs("shop", "default", "application", messages=_naming(raised + 2000)))
+        assert again.answer is None
+        assert await world.newest_message() == raised
+
+    async def test_clients_of_the_same_past__are_all_told(self, world: World, client: Client) -> None:
+        """The first one to come is not the one that knows the greatest id."""
+        await world.publish("shop", "application", {"a": "1"})
+        await client.seen(world)
+        newest = await world.newest_message()
+        first = await client.hold_after_a_look(poll("shop", "default", {"application": newest + 1}))
+        await told(first)
+
+        answer = await client.get(poll("shop", "default", {"application": newest + 500_000}))
+
+        assert answer.status == 200
+
+    async def test_beyond_bounds__is_not_believed(self, world: World, client: Client) -> None:
+        await world.publish("shop", "application", {"a": "1"})
+        await client.seen(world)
+        newest = await world.newest_message()
+
+        held = await client.hold_after_a_look(poll("shop", "default", {"application": newest + ROOM + 1}))
+        await client.get(configs("shop", "default", "application", messages=_naming(10**12)))
+
+        assert held.answer is None
+        assert await world.newest_message() == newest
+
+
+@pytest.fixture
+def muted() -> ManualBus:
+    """A bus that says nothing."""
+    bus = ManualBus()
+    bus.muted = True
+    return bus
+
+
+async def test_two_nodes__one_after_the_other__lift_once(world: World, client: Client, muted: ManualBus) -> None:
+    """The second node finds what the first one stored, and adds nothing."""
+    await world.publish("shop", "application", {"a": "1"})
+    backup = Backup(world)
+    await world.publish("shop", "application", {"a": "2"})
+    await client.seen(world)
+    plane = DeliveryPlane([(world.database, muted)], "DEV", client.plane.options)
+    await plane.start()
+    other = Client(plane)
+    known = await world.newest_message()
+    held = client.hold(poll("shop", "default", {"application": known}))
+    held_too = other.hold(poll("shop", "default", {"application": known}))
+    backup.restore()
+    world.bus.hint()
+    again = await told(held)
+
+    muted.muted = False
+    muted.hint()
+
+    assert await told(held_too) == again
+    assert await world.newest_message() == again
+    await plane.stop()
+
+
+def _naming(message_id: int) -> str:
+    return f'{{"details":{{"shop+default+application":{message_id}}}}}'
