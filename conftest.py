@@ -6,4 +6,4 @@ from __future__ import annotations
 # and takes the folder of that file for the whole of the package.
 import tests.support  # noqa: F401 - imported for its place in sys.modules
 
-pytest_plugins = ["tests.plugins.no_skips"]
+pytest_plugins = ["tests.plugins.no_skips", "tests.plugins.toolchains"]
