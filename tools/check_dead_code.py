@@ -31,6 +31,8 @@ ALLOWED: dict[str, str] = {
     "frame": "signal handlers are called with it",
     "visit_*": "ast.NodeVisitor calls by name",
     "handle_*": "HTMLParser and other stream parsers call by name",
+    "on_url": "httptools calls its protocol by name",
+    "on_header": "httptools calls its protocol by name",
     "do_*": "http.server calls by method",
     "log_message": "http.server calls it to log",
     "model_config": "pydantic reads it",

@@ -1,0 +1,172 @@
+"""Client libraries that others wrote, as they are published, against real servers.
+
+Versions, settings and limits of each: docs/clients.md. What each sends is recorded on the way, and checked: every
+answer for what no client may be given, and the client's requests for the quirks that it is known for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.clients.catalogue import CLIENTS, Client, Documents
+from tests.acceptance.clients.conformance import check_exchanges, check_ids_grow
+from tests.acceptance.clients.driver_process import DriverProcess
+from tests.acceptance.clients.installing import Program, UnavailableError
+from tests.acceptance.clients.recorder import Recorder
+from tests.support.management import Management, Published, Target
+from tests.support.server import ServerProcess, Servers
+from tests.support.wait import wait_until
+
+APP = "order-service"
+DOCUMENT = "routes.json"
+# What an encoder may get wrong: other scripts, HTML, the separators of properties and of queries, a line break.
+GREETING = '你好, <b>Zoë</b> & =: #1 100% "ok" 🎉\nbye'
+
+READ_DEADLINE_S = 60
+PUSH_DEADLINE_S = 60
+# Clients wait between their attempts while there is no server; each is due again within this.
+RECOVERY_DEADLINE_S = 90
+
+# The first run on a machine downloads the client; Go builds its packages.
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(client, id=client.name, marks=[getattr(pytest.mark, client.toolchain)] if client.toolchain else [])
+        for client in CLIENTS
+    ]
+)
+def client(request: pytest.FixtureRequest) -> Client:
+    chosen: Client = request.param
+    return chosen
+
+
+@pytest.fixture
+def program(client: Client) -> Program:
+    """The installed client and its driver; skipped, with the reason, where it cannot be had."""
+    try:
+        return client.program()
+    except UnavailableError as error:
+        pytest.skip(f"{client.name}: {error}")
+
+
+@pytest.fixture(scope="module")
+def lasting_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server for the tests that leave it alone."""
+    with closing(Servers(tmp_path_factory.mktemp("lasting"))) as servers:
+        yield servers.start()
+
+
+def test_client__reads_and_is_pushed_two_namespaces_at_once__and_goes_on_after_the_server_was_killed(
+    client: Client, program: Program, servers: Servers, tmp_path: Path
+) -> None:
+    """Killed while it holds the client's poll, and started again on the same data."""
+    node = servers.start()
+    with Management(node.url) as management, Recorder(node.port) as recorder:
+        _create(management, APP)
+        first = _publish(management, APP, "250ms", "/v1")
+        with DriverProcess(program, recorder.url, APP, tmp_path / "client", ["application", DOCUMENT]) as driver:
+            driver.await_value("value", "application", "timeout", _is("250ms"), READ_DEADLINE_S)
+            driver.await_value("value", "application", "greeting", _is(GREETING), READ_DEADLINE_S)
+            driver.await_value("value", DOCUMENT, "content", _is_document("/v1"), READ_DEADLINE_S)
+            _await_held_poll(client, recorder, first)
+
+            second = _publish(management, APP, "500ms", "/v2")
+            _await_changes(client, driver, "500ms", "/v2", PUSH_DEADLINE_S)
+            _await_held_poll(client, recorder, second)
+
+            held = recorder.waiting_polls()
+            node.kill()
+            wait_until(lambda: all(poll.cut for poll in held), PUSH_DEADLINE_S, "end of the held poll")
+            recorder.refuse()
+            node.start()
+            recorder.listen()
+            _publish(management, APP, "750ms", "/v3")
+            _await_changes(client, driver, "750ms", "/v3", RECOVERY_DEADLINE_S)
+
+        check_exchanges(recorder.exchanges)
+        check_ids_grow(recorder.exchanges)
+        unseen = [name for name, quirk in client.quirks.items() if not any(map(quirk, recorder.exchanges))]
+        assert unseen == []
+
+
+def test_client__told_the_address_of_an_environment__sees_that_environment_alone(
+    client: Client, program: Program, lasting_node: ServerProcess, tmp_path: Path
+) -> None:
+    """The meta server address ends in /envs/PRO; clients that ask for servers are sent to the same prefix."""
+    app = f"{client.name}-in-pro"
+    node = lasting_node
+    with (
+        Management(node.url) as development,
+        Management(node.url, environment="PRO") as production,
+        Recorder(node.port) as recorder,
+    ):
+        _create(development, app)
+        production.create_namespace(app, "application")
+        production.create_namespace(app, DOCUMENT)
+        _publish(development, app, "250ms", "/dev")
+        first = _publish(production, app, "9s", "/pro")
+        meta = f"{recorder.url}/envs/PRO"
+        with DriverProcess(program, meta, app, tmp_path / "client", ["application", DOCUMENT]) as driver:
+            driver.await_value("value", "application", "timeout", _is("9s"), READ_DEADLINE_S)
+            driver.await_value("value", DOCUMENT, "content", _is_document("/pro"), READ_DEADLINE_S)
+            _await_held_poll(client, recorder, first)
+
+            _publish(development, app, "251ms", "/dev2")
+            _publish(production, app, "10s", "/pro2")
+            _await_changes(client, driver, "10s", "/pro2", PUSH_DEADLINE_S)
+
+            values = [driver.seen(event, "application", "timeout") for event in ("value", "changed")]
+        assert {value for seen in values for value in seen} == {"9s", "10s"}
+        assert [one.target for one in recorder.exchanges if not one.path.startswith("/envs/PRO/")] == []
+        check_exchanges(recorder.exchanges)
+
+
+def _create(management: Management, app: str) -> None:
+    management.create_app(app)
+    management.create_namespace(app, "application")
+    management.create_namespace(app, DOCUMENT)
+
+
+def _publish(management: Management, app: str, timeout: str, root: str) -> dict[str, int]:
+    """Publishes both namespaces in one request, so that both notifications are due at once; returns their ids."""
+    greeting = GREETING.replace("\n", "\\n")
+    texts = {"application": f"timeout={timeout}\ngreeting={greeting}\n", DOCUMENT: json.dumps({"root": root})}
+    targets = []
+    for namespace, text in texts.items():
+        seen = management.read_text(app, namespace).revision
+        targets.append(Target(app, namespace, management.write_text(app, namespace, text, revision=seen)))
+    published: list[Published] = management.publish(*targets)
+    return {one.namespace: one.notification_id for one in published}
+
+
+def _await_held_poll(client: Client, recorder: Recorder, newest: dict[str, int]) -> None:
+    """Waits until the client is held with the newest ids: some take the first answer to a poll for no news."""
+    followed = newest if client.documents is Documents.PUSHED else {"application": newest["application"]}
+
+    def held() -> bool:
+        return any(poll.notifications == followed for poll in recorder.waiting_polls())
+
+    wait_until(held, READ_DEADLINE_S, f"held poll that names {followed}")
+
+
+def _await_changes(client: Client, driver: DriverProcess, timeout: str, root: str, deadline_s: float) -> None:
+    driver.await_value("changed", "application", "timeout", _is(timeout), deadline_s)
+    if client.documents is Documents.PUSHED:
+        driver.await_value("changed", DOCUMENT, "content", _is_document(root), deadline_s)
+
+
+def _is(wanted: object) -> Callable[[Any], bool]:
+    return lambda value: bool(value == wanted)
+
+
+def _is_document(root: str) -> Callable[[Any], bool]:
+    """Some clients hand out the text of a document, others what it holds."""
+    return lambda value: bool((json.loads(value) if isinstance(value, str) else value) == {"root": root})
