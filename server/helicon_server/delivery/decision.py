@@ -44,6 +44,8 @@ from helicon_server.delivery.told import newest_named, wanted_message
 
 _READS: Final = ("GET", "HEAD")
 _HIT_LIMIT: Final = 50_000  # remembered paths; they are found again when dropped
+_HIT_BYTES: Final = 16 * 1024 * 1024  # of all remembered paths, roughly: escapes can make one thousands of bytes long
+_HIT_OVERHEAD: Final = 300  # bytes of the objects around one
 _NO_CONTENT: Final = Answer(404, (), b"")  # stands in the store for a document without its one entry
 _NO_PARAMETERS: Final[dict[str, str]] = {}
 _NOTHING: Final[Mapping[ReleaseId, Content]] = {}
@@ -72,6 +74,7 @@ class Decider:
         self._store = store
         self._options = options
         self._hits: dict[bytes | tuple[bytes, str], _Hit] = {}
+        self.hit_bytes = 0  # of them, an upper bound
 
     def decide(self, method: str, target: bytes, header: HeaderOf, peer: str) -> Outcome:
         """Decides one request. ``target`` is the raw target as received; nothing of it is decoded yet."""
@@ -113,8 +116,12 @@ class Decider:
         return kept.answer
 
     def _remember(self, request: Request, data_center: str, hit: _Hit) -> None:
-        if len(self._hits) >= _HIT_LIMIT:
+        # A character beyond ASCII takes four bytes at most, in the names as in the path's escapes.
+        cost = len(request.path) + 4 * (len(data_center) + len(hit.cluster)) + _HIT_OVERHEAD
+        if len(self._hits) >= _HIT_LIMIT or self.hit_bytes + cost > _HIT_BYTES:
             self._hits.clear()
+            self.hit_bytes = 0
+        self.hit_bytes += cost
         if data_center and data_center != hit.cluster:
             self._hits[(request.path, data_center)] = hit
             # The short way begins with the bare path; without an entry there the one above is never found.
@@ -177,6 +184,8 @@ class Decider:
         if conditional and may_wait:
             wanted = wanted_message(view, route, data_center, parameters.get("messages", ""))
             if wanted > view.follower.seen_id:
+                if view.follower.away_since is not None:
+                    return self._behind(request.path)  # nothing to wait for, and anybody can name an id
                 return Defer(request, CatchUp(view, wanted, self._behind(request.path)))
         resolution = view.resolve(route.app, route.cluster, data_center, route.namespace)
         if not resolution.releases:
@@ -263,7 +272,7 @@ class Decider:
             # Held now, it would be woken by the very release that its client has been told of by another node. An id
             # that a look does not find is of a server that was rebuilt: that client is held, and told lower ids.
             return Defer(request, CatchUp(view, beyond, NOT_MODIFIED))
-        return Park(view, watched, known, self._options.hold_s)
+        return Park(view, watched, known, self._options.hold_s, request.peer)
 
     def _behind(self, path: bytes) -> Answer:
         message = "The client knows a newer release than this server; ask another one."

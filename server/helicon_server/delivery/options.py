@@ -16,6 +16,8 @@ class DeliveryOptions:
     catch_up_s: float = 1.0  # how long a read waits for a message that only its client has seen
     content_budget_bytes: int = 256 * MIB
     max_waiters: int = 50_000  # held polls of this node; more are refused with 503
+    max_watched: int = 500_000  # names that held polls wait for, all polls together; about half a kilobyte each
+    max_waiters_per_peer: int = 2_000  # held polls of one address; many services may share one
     slice_size: int = 200  # held polls answered before the event loop gets its turn
     retry_after_s: int = 1  # what a refused client is told
     warm_up: bool = True  # read the newest releases into memory behind the start

@@ -31,13 +31,14 @@ class Park:
     """A long poll with nothing to report: hold it until a release of something watched, or ``hold_s`` seconds.
 
     ``known`` are the ids that the client sent, beside ``watched``; whoever registers the poll compares them once
-    more afterwards, so that no release can fall between the two.
+    more afterwards, so that no release can fall between the two. ``peer`` is the address that asks.
     """
 
     view: EnvironmentView
     watched: tuple[Watched, ...]
     known: tuple[int, ...]
     hold_s: float
+    peer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

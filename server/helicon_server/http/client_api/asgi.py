@@ -49,23 +49,21 @@ class ClientApi:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method: str = scope["method"]
-        header = _Headers(scope["headers"])
         client = scope.get("client")
-        outcome = self._decide(method, _target(scope), header, client[0] if client else "")
-        answer = outcome if isinstance(outcome, Answer) else await self._later(outcome, scope, receive, send)
-        if answer is not None:
-            await _send(send, method, answer)
-
-    async def _later(self, outcome: Park | Defer, scope: Scope, receive: Receive, send: Send) -> Answer | None:
-        """What to send after whatever the outcome asks for; None when that happened or nobody is there any more."""
+        outcome = self._decide(method, _target(scope), _Headers(scope["headers"]), client[0] if client else "")
         if isinstance(outcome, Defer):
-            if isinstance(outcome.work, Elsewhere):
-                return self._elsewhere(outcome, scope)
-            resolved = await self._plane.resolve(outcome)
-            if isinstance(resolved, Answer):
-                return resolved
-            outcome = resolved
-        return await _HeldPoll(self._plane, scope["method"], send).hold(outcome, receive)
+            outcome = await self._resolved(outcome, scope)
+        if isinstance(outcome, Park):
+            # Of a request with hundreds of names nothing is kept but what it waits for.
+            scope["query_string"], scope["headers"] = b"", ()
+            held = await _HeldPoll(self._plane, method, send).hold(outcome, receive)
+            if held is None:
+                return
+            outcome = held
+        await _send(send, method, outcome)
+
+    async def _resolved(self, defer: Defer, scope: Scope) -> Answer | Park:
+        return self._elsewhere(defer, scope) if isinstance(defer.work, Elsewhere) else await self._plane.resolve(defer)
 
     def _elsewhere(self, defer: Defer, scope: Scope) -> Answer:
         request = defer.request
