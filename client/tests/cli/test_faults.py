@@ -237,6 +237,46 @@ def test_run__one_of_two_namespaces_down__nothing_is_mixed(server: FakeApollo, c
     assert (result.variables()["A"], result.variables()["B"]) == ("old", "old")
 
 
+def test_run__backup_of_only_one_of_two_namespaces__is_no_backup(server: FakeApollo, cli: Cli) -> None:
+    """Half a configuration is none: neither a start with the half, nor one that fills it up from elsewhere."""
+    server.publish({"a": "old"}, "first")
+    assert cli("run", "--namespace", "first", "true").code == 0
+    server.fault = faults.reset
+    both = ["--namespace", "first", "--namespace", "second"]
+
+    failed = cli("run", *SHORT, *both, "--", "echo", "started")
+    offline = cli("run", "--offline", *both, "--", "echo", "started")
+    unconfigured = cli("run", *SHORT, *both, "--on-unavailable", "backup,continue", "--", "env", "-0")
+
+    for result in (failed, offline):
+        assert (result.code, result.out) == (69, b"")
+        assert "there is no usable backup (second: there is no backup yet)" in result.err
+    assert "A" not in unconfigured.variables()
+    assert unconfigured.variables()["HELICON_RUN_SOURCE"] == "none"
+
+
+def test_run__namespace_suddenly_empty_and_backup_not_whole__is_78(server: FakeApollo, cli: Cli) -> None:
+    server.publish({"a": "old"}, "first")
+    assert cli("run", "--namespace", "first", "true").code == 0
+    server.publish({}, "first", key="20250102000000-0000000000000000")
+    server.publish({"b": "1"}, "second")
+
+    result = cli("run", "--namespace", "first", "--namespace", "second", "--", "echo", "started")
+
+    assert (result.code, result.out) == (78, b"")
+    assert "[empty_namespace]" in result.err
+
+
+def test_run__server_asks_for_more_patience_than_there_is__is_not_asked_again(server: FakeApollo, cli: Cli) -> None:
+    server.fault = faults.answers(503, "{}", extra="Retry-After: 100\r\n")
+
+    result = cli("run", "--start-timeout", "20s", "true")
+
+    assert result.code == 69
+    assert "[overloaded]" in result.err
+    assert len(server.config_requests()) <= 2, "the server and its meta address, once each"
+
+
 def test_run__release_of_two_namespaces_comes_in_between__is_seen_whole(server: FakeApollo, cli: Cli) -> None:
     server.publish({"a": "1"}, "first")
     server.publish({"b": "1"}, "second")
