@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+import time
 
 import pytest
 
@@ -143,6 +145,25 @@ RELEASE = {
     "configurations": {"http.timeout": "3"},
     "releaseKey": "r",
 }
+
+
+def test_follow__answer_that_comes_after_the_end_of_the_start__is_waited_for(
+    apollo: ScriptedServer, open_client: OpenClient
+) -> None:
+    """Nobody waits for the start any more, so its end must not cut short an exchange that began before it."""
+    client = open_client(apollo.url, start_timeout=2.0)
+    events = collect(client, "http.timeout")
+    end = client._follower._start_deadline
+
+    def late(connection: socket.socket) -> None:
+        eventually(lambda: time.monotonic() > end + 0.1, "the end of the start")
+        connection.sendall(json_answer(200, RELEASE))
+
+    apollo.script("configs", late)
+    apollo.notify_again("application")
+    eventually(lambda: events and events[0].changes["http.timeout"].new == "3", "the late answer")
+
+
 TROUBLE: dict[str, Reply] = {
     "html_200": scripts.html(),
     "html_502": scripts.html(502),

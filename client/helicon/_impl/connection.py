@@ -2,11 +2,17 @@
 
 Deadlines are monotonic seconds and cover the whole step, so a server that sends a byte a second cannot
 stretch it.
+
+Sockets do not block once they are open, and are waited for with `poll`. A socket with a timeout would cost a system
+call more for each step, and each one is a moment in which a thread has to get in line again: a program with many
+clients hears of a release at the pace of these.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
+import select
 import socket
 import time
 from functools import cache
@@ -39,6 +45,9 @@ class Connection:
         self.requests = 0
         self._early: bytes | None = None
         self._socket = _open(address, resolver, deadline)
+        self._socket.setblocking(False)
+        self._buffers = address.scheme == "https"
+        """Whether bytes may have been received that no descriptor shows: TLS decrypts whole records."""
         self.local_ip: str = self._socket.getsockname()[0]
         group.add(self)
 
@@ -53,13 +62,9 @@ class Connection:
         """
         if self._early is None:
             try:
-                self._socket.settimeout(0)
                 self._early = self._socket.recv(_EARLY_BYTES)
-            except BlockingIOError:
-                return False
             except OSError as error:
-                # TLS says "nothing yet" in its own way; everything else is the end of the connection.
-                if type(error).__name__ in ("SSLWantReadError", "SSLWantWriteError"):
+                if _awaited(error, select.POLLIN) is not None:
                     return False
                 self._early = b""
         return True
@@ -69,8 +74,7 @@ class Connection:
         self.requests += 1
         data = build_request(target, {"Host": self.address.authority, **headers})
         try:
-            self._socket.settimeout(_left(deadline))
-            self._socket.sendall(data)
+            self._send_all(memoryview(data), deadline)
         except TimeoutError:
             raise _timeout(self.address) from None
         except OSError as error:
@@ -84,8 +88,7 @@ class Connection:
             nonlocal began
             block, self._early = self._early, None
             if block is None:
-                self._socket.settimeout(_left(deadline))
-                block = self._socket.recv(size)
+                block = self._receive(size, deadline)
             began = began or bool(block)
             return block
 
@@ -95,6 +98,33 @@ class Connection:
             raise _timeout(self.address) from None
         except OSError as error:
             raise ConnectionLostError(_sentence(self.address, error), began=began) from None
+
+    def _send_all(self, rest: memoryview, deadline: float) -> None:
+        while rest:
+            try:
+                sent = self._socket.send(rest)
+            except OSError as error:
+                self._wait(error, select.POLLOUT, deadline)
+            else:
+                rest = rest[sent:]
+
+    def _receive(self, size: int, deadline: float) -> bytes:
+        if self._buffers:
+            _left(deadline)
+        else:
+            _wait_for(self._socket, select.POLLIN, deadline)
+        while True:
+            try:
+                return self._socket.recv(size)
+            except OSError as error:
+                self._wait(error, select.POLLIN, deadline)
+
+    def _wait(self, error: OSError, tried: int, deadline: float) -> None:
+        """Waits for what an attempt lacked; raises an error that says something else."""
+        events = _awaited(error, tried)
+        if events is None:
+            raise error
+        _wait_for(self._socket, events, deadline)
 
     def interrupt(self) -> None:
         """Makes a wait of another thread on this connection fail at once."""
@@ -158,6 +188,22 @@ def _tls_context() -> ssl.SSLContext:
     import ssl
 
     return ssl.create_default_context()
+
+
+def _awaited(error: OSError, tried: int) -> int | None:
+    """Says which event an attempt has to wait for; None for an error of another kind."""
+    if isinstance(error, BlockingIOError):
+        return tried
+    # By name, because the module is loaded only by those who use TLS.
+    return {"SSLWantReadError": select.POLLIN, "SSLWantWriteError": select.POLLOUT}.get(type(error).__name__)
+
+
+def _wait_for(waited: socket.socket, events: int, deadline: float) -> None:
+    """Waits until an event has come, or the end of the connection. Raises `TimeoutError`."""
+    poller = select.poll()
+    poller.register(waited, events)
+    if not poller.poll(math.ceil(_left(deadline) * 1000)):
+        raise TimeoutError
 
 
 def _left(deadline: float) -> float:

@@ -255,10 +255,15 @@ class Follower:
         state.settled.set()
 
     def _deadline(self) -> float:
-        """Gives a fetch the usual time, but never more than a waiting caller has left."""
+        """Gives a fetch the usual time, but never more than a caller has left who waits for the start.
+
+        Without one the end of the start means nothing: a fetch that happens to begin shortly before it must not be
+        cut short, or a release that is announced just then arrives late.
+        """
         now = time.monotonic()
         usual = now + READ_TIMEOUT_SECONDS
-        return min(usual, self._start_deadline) if now < self._start_deadline else usual
+        waited_for = any(not state.settled.is_set() for state in self._states.values())
+        return min(usual, self._start_deadline) if waited_for and now < self._start_deadline else usual
 
     # --- trouble ---------------------------------------------------------------------------------
 
