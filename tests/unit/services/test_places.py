@@ -98,6 +98,17 @@ async def test_association__needs_a_public_namespace_of_somebody_else(world: Wor
     assert await refusal(associate(world, "Shared", "absent")) == (NotFound, "cluster_not_found")
 
 
+async def test_association__of_the_apps_own_public_namespace__is_refused_as_such(world: World) -> None:
+    """Also where no draft of that name would stand in its way; its owner would publish under it twice."""
+    await define(world, "Shared", app="owner", public=True)
+    async with world.database.write() as tx:
+        state = tx.namespaces._session.state
+        state.namespaces.clear()
+    with pytest.raises(Conflict, match="owns 'Shared' itself"):
+        await associate(world, "shared", app="owner")
+    assert await names_in(world) == []
+
+
 async def test_public_name__is_one_in_an_environment(world: World) -> None:
     """Whichever app asks second is told; a private one of the same name may be."""
     await define(world, "shared", app="owner", public=True)
