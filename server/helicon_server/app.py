@@ -140,6 +140,7 @@ class Helicon:
             options=DeliveryOptions(
                 hold_s=settings.long_poll_s,
                 sweep_s=settings.sweep_s,
+                max_waiters_per_peer=settings.polls_per_address,
                 content_budget_bytes=settings.content_memory_mb * 1024 * 1024,
             ),
         )

@@ -132,6 +132,9 @@ class Settings(BaseModel):
     )
     value_limit: int = Field(1_048_576, ge=5, le=16_777_216, description="Characters of one value or document.")
     long_poll_s: float = Field(60.0, ge=1.0, le=90.0, description="Seconds a poll is held; clients read for 90.")
+    polls_per_address: int = Field(
+        2_000, ge=1, le=1_000_000, description="Held polls of one peer address; raise it behind a proxy."
+    )
     sweep_s: float = Field(5.0, ge=0.05, le=300.0, description="Seconds between looks at the message table.")
     content_memory_mb: int = Field(
         256, ge=1, le=65_536, description="Mebibytes of released content kept in memory per worker."

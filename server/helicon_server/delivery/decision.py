@@ -117,7 +117,7 @@ class Decider:
 
     def _remember(self, request: Request, data_center: str, hit: _Hit) -> None:
         # A character beyond ASCII takes four bytes at most, in the names as in the path's escapes.
-        cost = len(request.path) + 4 * (len(data_center) + len(hit.cluster)) + _HIT_OVERHEAD
+        cost = 2 * len(request.path) + 4 * (len(data_center) + len(hit.cluster)) + _HIT_OVERHEAD
         if len(self._hits) >= _HIT_LIMIT or self.hit_bytes + cost > _HIT_BYTES:
             self._hits.clear()
             self.hit_bytes = 0

@@ -196,6 +196,11 @@ class DeliveryPlane:
         """Every database's index is loaded, and the node is not stopping."""
         return self._directory.complete and not self._decider.draining
 
+    @property
+    def remembered_bytes(self) -> int:
+        """What the remembered paths of answers take at most, for tests and metrics."""
+        return self._decider.hit_bytes
+
     def health(self) -> Health:
         """A snapshot for health answers."""
         code = "draining" if self._decider.draining else None if self._directory.complete else "not_loaded"

@@ -11,6 +11,7 @@ import pytest
 from helicon_server.delivery.outcomes import Answer, Defer
 from helicon_server.delivery.plane import DeliveryPlane
 from helicon_server.domain.names import NamespaceRef
+from tests.support.wait import wait_until_async
 from tests.unit.delivery.world import Client, World, body, configs, header
 
 
@@ -466,6 +467,22 @@ class TestMessages:
 
         assert (answer.status, body(answer)["code"], header(answer, b"retry-after")) == (503, "behind", b"1")
         assert (await client.get(configs("shop", "default", "application"))).status == 200
+
+    async def test_messages__while_the_outage_is_known__are_answered_without_a_wait(
+        self, world: World, client: Client
+    ) -> None:
+        """Anybody can name an id that does not exist; it must not buy a place to wait in."""
+        await world.publish("shop", "application", {"a": "1"})
+        await client.seen(world)
+        world.database.away = True
+        world.bus.hint()
+        await wait_until_async(lambda: client.plane.health().databases[0].away_since, 5, "known outage")
+        details = {"details": {"shop+default+application": 10**12}}
+
+        answer = client.decide(configs("shop", "default", "application", messages=json.dumps(details)))
+
+        assert isinstance(answer, Answer)
+        assert (answer.status, body(answer)["code"]) == (503, "behind")
 
 
 class TestContents:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from helicon_server.delivery.options import DeliveryOptions
 from helicon_server.delivery.outcomes import Answer, Park
 from tests.support.wait import wait_until_async
-from tests.unit.delivery.world import Client, World, entries, poll
+from tests.unit.delivery.world import Client, HeldPoll, World, body, configs, entries, poll
 
 CROWD = 10_000
 SLICE = 200
@@ -25,7 +26,8 @@ async def turns_until(condition: Callable[[], bool]) -> None:
 
 async def test_fan_out__ten_thousand__gives_the_loop_its_turn_between_slices(world: World) -> None:
     """Architecture, section 8: a fan-out never freezes the loop. Counted in turns of the loop, not in time."""
-    plane = world.plane(DeliveryOptions(sweep_s=60, slice_size=SLICE, warm_up=False))
+    options = DeliveryOptions(sweep_s=60, slice_size=SLICE, warm_up=False, max_waiters_per_peer=CROWD)
+    plane = world.plane(options)
     await plane.start()
     client = Client(plane)
     answers: list[Answer] = []
@@ -141,3 +143,94 @@ async def test_hundreds_of_namespaces__of_one_poll__are_one_registration_each(wo
     await wait_until_async(lambda: held.answer, 5, "answer")
 
     assert client.plane.hub.watched_keys == 0
+
+
+class TestBounds:
+    """Promise 9: everything bounded. What a poll costs is the number of names that it waits for."""
+
+    def refusal(self, held: HeldPoll) -> tuple[int, object]:
+        assert isinstance(held.waiter, Answer), "the poll was held"
+        assert dict(held.waiter.headers)[b"retry-after"] == b"1"
+        return held.waiter.status, body(held.waiter)["code"]
+
+    async def test_names__of_all_polls_together__are_bounded(self, world: World) -> None:
+        """Polls of many names are many polls; whoever goes away makes room."""
+        plane = world.plane(DeliveryOptions(sweep_s=60, warm_up=False, max_watched=100))
+        await plane.start()
+        park = Client(plane).decide(poll("shop", "default", {f"n{number}": -1 for number in range(50)}))
+        assert isinstance(park, Park)
+
+        first = HeldPoll(plane, replace(park, peer="192.0.2.1"))
+        second = HeldPoll(plane, replace(park, peer="192.0.2.2"))
+        third = HeldPoll(plane, replace(park, peer="192.0.2.3"))
+
+        assert self.refusal(third) == (503, "too_many_polls")
+        first.release()
+        again = HeldPoll(plane, replace(park, peer="192.0.2.3"))
+        assert not isinstance(again.waiter, Answer)
+        for each in (second, again):
+            each.release()
+        assert (len(plane.hub), plane.hub.watched_keys) == (0, 0)
+        await plane.stop()
+
+    async def test_names__of_one_address__are_half_of_all_at_most(self, world: World) -> None:
+        plane = world.plane(DeliveryOptions(sweep_s=60, warm_up=False, max_watched=100))
+        await plane.start()
+        park = Client(plane).decide(poll("shop", "default", {f"n{number}": -1 for number in range(30)}))
+        assert isinstance(park, Park)
+
+        first, second = HeldPoll(plane, park), HeldPoll(plane, park)
+
+        assert not isinstance(first.waiter, Answer)
+        assert self.refusal(second) == (429, "too_many_polls_of_address")
+        await plane.stop()
+
+    async def test_polls__of_one_address__are_bounded_and_others_served(self, world: World) -> None:
+        plane = world.plane(DeliveryOptions(sweep_s=60, warm_up=False, max_waiters_per_peer=2))
+        await plane.start()
+        park = Client(plane).decide(poll("shop", "default", {"application": -1}))
+        assert isinstance(park, Park)
+        assert park.peer == "127.0.0.1"
+
+        held = [HeldPoll(plane, park) for _ in range(3)]
+        other = HeldPoll(plane, replace(park, peer="192.0.2.1"))
+
+        assert self.refusal(held[2]) == (429, "too_many_polls_of_address")
+        assert not isinstance(other.waiter, Answer)
+        await world.publish("shop", "application", {"a": "1"})
+        await wait_until_async(lambda: other.answer, 5, "answer")
+        await plane.stop()
+
+    async def test_shares__after_every_way_to_go__are_given_back(self, world: World) -> None:
+        """Released twice, told, or at the end of the hold: the address may hold as many polls as before."""
+        plane = world.plane(DeliveryOptions(sweep_s=60, hold_s=0.2, warm_up=False, max_waiters_per_peer=1))
+        await plane.start()
+        client = Client(plane)
+        target = poll("shop", "default", {"other": -1, "more": -1})
+        held = client.hold(target)
+        held.release()
+        held.release()
+        held = client.hold(target)
+        await wait_until_async(lambda: held.answer, 5, "end of the hold")
+        held = client.hold(target)
+        await world.publish("shop", "other", {"a": "1"})
+        await wait_until_async(lambda: held.answer, 5, "answer")
+
+        last = client.hold(poll("shop", "default", {"third": -1}))
+
+        assert not isinstance(last.waiter, Answer)
+        await plane.stop()
+
+    async def test_remembered_paths__of_many_spellings__are_bounded_in_bytes(
+        self, world: World, client: Client
+    ) -> None:
+        """A path that nobody stored is answered from the default cluster, under thousands of bytes of escapes."""
+        await world.publish("shop", "application", {"a": "1"})
+        await client.seen(world)
+        highest = 0
+        for number in range(6_000):
+            cluster = "\U0001f600" * 240 + str(number)
+            assert (await client.get(configs("shop", cluster, "application"))).status == 200
+            highest = max(highest, client.plane.remembered_bytes)
+        assert highest <= 16 * 1024 * 1024
+        assert client.plane.remembered_bytes < highest

@@ -110,6 +110,7 @@ def test_load__environments__are_read_with_their_own_databases() -> None:
         ("LONG_POLL_S", "nan"),
         ("SWEEP_S", "inf"),
         ("SWEEP_S", "0"),
+        ("POLLS_PER_ADDRESS", "0"),
         ("CONTENT_MEMORY_MB", "0"),
         ("DRAIN_S", "-1"),
         ("DRAIN_S", "301"),
