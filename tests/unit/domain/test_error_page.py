@@ -34,9 +34,9 @@ def statuses(section: str) -> dict[str, int]:
     return {code: int(rest[:3]) for code, rest in sections()[section].items() if rest[:3].isdigit()}
 
 
-def calls(folder: str = "") -> Iterator[tuple[str, ast.Call]]:
+def calls() -> Iterator[tuple[str, ast.Call]]:
     """Every call in the server's source, by the name of what is called."""
-    for file in sorted((SOURCE / folder).rglob("*.py")):
+    for file in sorted(SOURCE.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call):
                 function = node.func
@@ -77,12 +77,11 @@ def management_codes() -> dict[str, int]:
 def client_codes() -> set[str]:
     """Every code that the client protocol can answer."""
     found = {"database_unavailable"}  # of the error that storage raises
-    for folder in ("delivery", "http/client_api"):
-        for name, call in calls(folder):
-            place = _CLIENT_CALLS.get(name)
-            code = text_of(call.args[place]) if place is not None and len(call.args) > place else None
-            if code is not None:
-                found.add(code)
+    for name, call in calls():
+        place = _CLIENT_CALLS.get(name)
+        code = text_of(call.args[place]) if place is not None and len(call.args) > place else None
+        if code is not None:
+            found.add(code)
     return found
 
 
