@@ -5,8 +5,9 @@ from __future__ import annotations
 import fcntl
 import time
 
-ATTEMPTS = 50
-PAUSE_SECONDS = 0.02
+ATTEMPTS = 500
+PAUSE_SECONDS = 0.002
+"""Short, for no queue is kept: who looks seldom never finds a lock free that others take one after another."""
 
 
 class brief_lock:  # noqa: N801 - used like a function; contextlib would cost import time
