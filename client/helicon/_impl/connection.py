@@ -11,7 +11,6 @@ clients hears of a release at the pace of these.
 from __future__ import annotations
 
 import contextlib
-import math
 import select
 import socket
 import time
@@ -202,7 +201,7 @@ def _wait_for(waited: socket.socket, events: int, deadline: float) -> None:
     """Waits until an event has come, or the end of the connection. Raises `TimeoutError`."""
     poller = select.poll()
     poller.register(waited, events)
-    if not poller.poll(math.ceil(_left(deadline) * 1000)):
+    if not poller.poll(int(_left(deadline) * 1000) + 1):
         raise TimeoutError
 
 
