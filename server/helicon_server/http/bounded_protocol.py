@@ -116,6 +116,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._unclaimed = 0  # bytes since then: of a head or of trailers, and in the parser's memory
         self._at_most = 0  # bytes that the current head can have by now
         self._timer: asyncio.TimerHandle | None = None
+        self._timed = _Stage.BETWEEN  # the stage that the timer was set in
         self._surplus = False
         self._verdict: Answer | None = None  # of the parser's callback that just raised
         self._refused = False  # no more requests are read
@@ -157,7 +158,8 @@ class _BoundedProtocol(HttpToolsProtocol):
         if self._stage is _Stage.BETWEEN and not self._unclaimed:
             if self._timer is not None:
                 self._end_timer()
-        elif self._timer is None:
+        elif self._timer is None or self._timed is not self._stage:
+            self._end_timer()
             self._set_timer(self.bounds.body_s if self._stage is _Stage.BODY else self.bounds.head_s)
 
     def send_400_response(self, msg: str) -> None:
@@ -227,6 +229,7 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def _set_timer(self, delay_s: float) -> None:
         self._moved_since = False
+        self._timed = self._stage
         self._timer = self.loop.call_later(delay_s, self._late)
 
     def _end_timer(self) -> None:

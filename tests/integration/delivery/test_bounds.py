@@ -153,8 +153,9 @@ class TestTime:
             client = await RawClient.connect(node)
             await client.get(await quiet_poll(world), extra="Content-Length: 10\r\n")
             await client.send(b"half")
-            assert await refusal(client, 408) == "request_timeout"
+            assert json.loads((await client.receive()).body)["code"] == "request_timeout"
             await wait_until_async(lambda: len(node.plane.hub) == 0, 10, "release of the poll")
+            await client.close()
 
     async def test_body__slow_but_moving__is_waited_for(self, world: World) -> None:
         """A piece now and then is progress: the bound is between two pieces."""

@@ -176,13 +176,18 @@ class TestBounds:
     async def test_names__of_one_address__are_half_of_all_at_most(self, world: World) -> None:
         plane = world.plane(DeliveryOptions(sweep_s=60, warm_up=False, max_watched=100))
         await plane.start()
-        park = Client(plane).decide(poll("shop", "default", {f"n{number}": -1 for number in range(30)}))
+        client = Client(plane)
+        park = client.decide(poll("shop", "default", {f"n{number}": -1 for number in range(30)}))
         assert isinstance(park, Park)
 
         first, second = HeldPoll(plane, park), HeldPoll(plane, park)
 
         assert not isinstance(first.waiter, Answer)
         assert self.refusal(second) == (429, "too_many_polls_of_address")
+        small = client.hold(poll("shop", "default", {"small": -1}))
+        first.release()
+        assert not isinstance(HeldPoll(plane, park).waiter, Answer)
+        assert small.answer is None
         await plane.stop()
 
     async def test_polls__of_one_address__are_bounded_and_others_served(self, world: World) -> None:
