@@ -16,7 +16,7 @@ import structlog
 
 from helicon_server.bus.contract import Bus
 from helicon_server.delivery.index import EnvironmentView, fold
-from helicon_server.delivery.restore import ROOM, State, lift, read_state
+from helicon_server.delivery.restore import State, lift, read_state
 from helicon_server.delivery.store import Content, ReleaseStore, identity
 from helicon_server.domain.errors import Unavailable
 from helicon_server.domain.model import LiveRelease, Message, MessageKind, NamespaceDefinition, Release
@@ -68,8 +68,6 @@ class Follower:
         self._on_environments = on_environments
         self._on_definitions = on_definitions  # with the folded names of the namespaces, None for all
         self._anchor: Message | None = None  # the message ``seen_id``: gone or another one when the table was set back
-        self._claimed: int | None = None  # an id that a client was told, and that this database never gave
-        self._believed = False  # one such client
         self._set_back = False
         self._noticed = False  # and logged; the way back may take several rounds
         self._task: asyncio.Task[None] | None = None
@@ -127,19 +125,7 @@ class Follower:
         except TimeoutError:
             _log.debug("delivery.behind_client", database=self.database.name, seen_id=self.seen_id)
             return False
-        if self.seen_id < message_id:
-            self._believe(message_id)
         return True
-
-    def _believe(self, message_id: int) -> None:
-        """Takes a client's word that this database has been further, for a node that started after it was set back.
-
-        Anybody can name an id: so it is believed within bounds, and once in the life of a process.
-        """
-        if not self._believed and message_id - self.seen_id <= ROOM:
-            self._believed = True
-            self._claimed = message_id
-            self.hint()
 
     # --- rounds -----------------------------------------------------------------------------------
 
@@ -180,17 +166,13 @@ class Follower:
         if not self.loaded:
             async with asyncio.timeout(_LOAD_DEADLINE_S):
                 await self._load()
-        if self._claimed is not None:
-            async with asyncio.timeout(_LOAD_DEADLINE_S):
-                await self._recover(self._claimed, everything=True)
-            self._claimed = None
         more = True
         while more:
             async with asyncio.timeout(_READ_DEADLINE_S):
                 more = await self._read_on()
             if self._set_back:
                 async with asyncio.timeout(_LOAD_DEADLINE_S):
-                    await self._recover(self.seen_id, everything=False)
+                    await self._recover(self.seen_id)
                 self._set_back = False
 
     async def _load(self) -> None:
@@ -311,11 +293,11 @@ class Follower:
 
     # --- a database that was set back -------------------------------------------------------------
 
-    async def _recover(self, told: int, *, everything: bool) -> None:
+    async def _recover(self, told: int) -> None:
         """Goes over to what the database holds now, under ids greater than ``told``.
 
-        Lifts the namespaces that are not what this node served, with ``everything`` all of them. Safe to repeat when
-        it fails in the middle: nothing is served before all of it is in the database.
+        Lifts the namespaces that are not what this node served. Safe to repeat when it fails in the middle: nothing
+        is served before all of it is in the database.
         """
         async with self.database.read() as tx:
             found = await read_state(tx)
@@ -326,7 +308,6 @@ class Follower:
                 database=self.database.name,
                 told_id=told,
                 newest_id=found.newest_id,
-                noticed_by="client" if everything else "table",
             )
         served = {fold(str(ref)): (ref, key, newest) for ref, key, newest in self._served()}
         present = {fold(str(release.ref)): release for release in found.live}
@@ -334,7 +315,7 @@ class Follower:
             release.ref
             for name, release in present.items()
             if release.message_id <= told
-            and (everything or served.get(name, (None, "", 0))[1:] != (release.release_key, release.message_id))
+            and served.get(name, (None, "", 0))[1:] != (release.release_key, release.message_id)
         ]
         gone = [
             ref for name, (ref, _, _) in served.items() if name not in present and ref.environment in found.environments

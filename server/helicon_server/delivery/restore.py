@@ -19,8 +19,7 @@ from helicon_server.storage.contract import ConfigDatabase, ConfigRead
 ROOM: Final = 1_000_000
 """More messages than are published between a backup and its restore.
 
-Other nodes and their clients may know ids beyond those of this node, so the counter is raised by as much above them;
-and a client that names an id farther off than that is not believed.
+Other nodes and their clients may know ids beyond those of this node, so the counter is raised by as much above them.
 """
 
 _TOGETHER: Final = 200  # namespaces lifted in one transaction; publishes wait for it
