@@ -34,6 +34,7 @@ class Environment:
     name: str
     position: int
     created_at: datetime
+    incremental: bool = False  # clients with a known release are sent only what changed (protocol, section 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class Namespace:
     message_id: int | None  # newest release message: the notification id clients compare
     updated_at: datetime
     updated_by: str
+    inherits: bool = False  # its release is laid over that of cluster ``default``, key by key
 
 
 FIRST_REVISION = 1  # of the draft of a new namespace
@@ -125,6 +127,7 @@ class Operation(StrEnum):
 
     PUBLISH = "publish"
     ROLLBACK = "rollback"
+    GRAY = "gray"  # of a branch; its cluster is the branch's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +161,10 @@ class Release:
 class MessageKind(StrEnum):
     """What a message tells the delivery nodes."""
 
-    RELEASE = "release"  # a new release is live; the id is the notification id
+    RELEASE = "release"  # a namespace serves something else (release, branch, rule); the id is the notification id
     DEFINITION = "definition"  # namespace definitions of the app changed; wakes nobody
-    ENVIRONMENT = "environment"  # an environment was created; wakes nobody
+    ENVIRONMENT = "environment"  # an environment was created or set otherwise; wakes nobody
+    ACCESS_KEY = "access_key"  # the access keys of the app changed; wakes nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +189,7 @@ class LiveRelease:
     release_key: str
     message_id: int
     size: int
+    inherits: bool = False  # laid over the release of cluster ``default``, key by key
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from helicon_server.domain.access_key import AccessKey, AccessKeyMode
+from helicon_server.domain.gray import GrayBranch, LiveBranch
+from helicon_server.domain.instance import InstanceRelease
 from helicon_server.domain.model import (
     App,
     AuditEntry,
@@ -40,6 +43,7 @@ from helicon_server.domain.model import (
     User,
 )
 from helicon_server.domain.names import NamespaceRef
+from helicon_server.domain.node import Node
 
 # --- control --------------------------------------------------------------------------------------
 
@@ -134,6 +138,10 @@ class EnvironmentWriter(EnvironmentReader, Protocol):
         """Stores an environment. Raises Conflict ``environment_exists``."""
         ...
 
+    async def set_incremental(self, name: str, enabled: bool) -> bool:
+        """Switches incremental sync; False when there is no such environment."""
+        ...
+
 
 class ClusterReader(Protocol):
     async def get(self, environment: str, app: str, name: str) -> Cluster | None:
@@ -207,7 +215,8 @@ class NamespaceWriter(NamespaceReader, Protocol):
         ...
 
     async def touch(self, namespace: Namespace) -> None:
-        """Writes revision, release pointers and update marks of a namespace that ``lock`` returned, nothing else."""
+        """Writes revision, release pointers, inheritance and update marks of a namespace that ``lock`` returned,
+        nothing else."""
         ...
 
 
@@ -244,7 +253,11 @@ class ReleaseReader(Protocol):
     async def get(self, environment: str, release_id: int) -> Release | None: ...
 
     async def history(self, namespace_id: int, *, before_id: int | None, limit: int) -> Sequence[ReleaseHead]:
-        """Lists releases, newest first, those with an id below ``before_id`` only."""
+        """Lists releases, newest first, those with an id below ``before_id`` only; none of a branch."""
+        ...
+
+    async def by_keys(self, environment: str, keys: Sequence[str]) -> Mapping[str, Release]:
+        """Loads releases by release key; unknown keys are left out. For incremental sync: at most 20 keys a call."""
         ...
 
     async def contents(self, release_ids: Sequence[int]) -> Mapping[int, Release]:
@@ -285,6 +298,96 @@ class MessageWriter(MessageReader, Protocol):
 
         For a database that was set back to an older state. Serialised like ``append``; may outlast a rollback.
         """
+        ...
+
+
+class BranchReader(Protocol):
+    async def get(self, ref: NamespaceRef, name: str) -> GrayBranch | None:
+        """Finds a branch; the namespace is compared as ``NamespaceReader.get`` does, the branch's name exactly."""
+        ...
+
+    async def list(self, ref: NamespaceRef) -> Sequence[GrayBranch]:
+        """Lists the branches of a namespace in the order in which they are tried."""
+        ...
+
+    async def live(self) -> Sequence[LiveBranch]:
+        """Lists every published branch of this database: the gray part of the delivery index."""
+        ...
+
+    async def live_of(self, refs: Iterable[NamespaceRef]) -> Sequence[LiveBranch]:
+        """The same for some namespaces."""
+        ...
+
+
+class BranchWriter(BranchReader, Protocol):
+    async def insert(self, branch: GrayBranch) -> GrayBranch:
+        """Stores a branch and returns it with its id. Raises Conflict ``branch_exists``."""
+        ...
+
+    async def update(self, branch: GrayBranch) -> None:
+        """Writes everything of a stored branch but its reference, name and creation."""
+        ...
+
+    async def delete(self, id_: int) -> None:
+        """Removes a branch; its releases stay."""
+        ...
+
+
+class AccessKeyReader(Protocol):
+    async def list(self, environment: str, app: str) -> Sequence[AccessKey]:
+        """Lists an app's keys by id; the app is compared ignoring case."""
+        ...
+
+    async def all(self) -> Sequence[AccessKey]:
+        """Lists the keys of every app and environment in this database, for delivery."""
+        ...
+
+
+class AccessKeyWriter(AccessKeyReader, Protocol):
+    async def insert(self, key: AccessKey) -> AccessKey:
+        """Stores a key and returns it with its id."""
+        ...
+
+    async def set(self, id_: int, *, enabled: bool, mode: AccessKeyMode) -> None: ...
+
+    async def delete(self, id_: int) -> None: ...
+
+
+class NodeReader(Protocol):
+    async def list(self, *, beaten_within_s: float) -> Sequence[Node]:
+        """Lists nodes with a heartbeat within the last seconds of the database's clock, by their start."""
+        ...
+
+
+class NodeWriter(NodeReader, Protocol):
+    async def beat(self, node: Node) -> None:
+        """Stores or renews a node's heartbeat at the database's own time; ``beat_at`` is ignored.
+
+        Removes nodes without a heartbeat for a day.
+        """
+        ...
+
+    async def remove(self, id_: str) -> None: ...
+
+
+class InstanceReader(Protocol):
+    async def list(
+        self, environment: str, owner: str, namespace: str, *, release_key: str | None, limit: int
+    ) -> Sequence[InstanceRelease]:
+        """Lists the instances that were served a namespace of ``owner``, last seen first; of one release if asked."""
+        ...
+
+
+class InstanceWriter(InstanceReader, Protocol):
+    async def record(self, seen: Sequence[InstanceRelease]) -> None:
+        """Stores or renews records, one for each instance, owner and namespace: at most 500 a call.
+
+        ``delivered_at`` of a stored record stays as long as its release key does.
+        """
+        ...
+
+    async def forget_before(self, at: datetime) -> None:
+        """Removes the records of instances that were not seen since."""
         ...
 
 
@@ -341,7 +444,15 @@ class ConfigRead(Protocol):
     @property
     def releases(self) -> ReleaseReader: ...
     @property
+    def branches(self) -> BranchReader: ...
+    @property
     def messages(self) -> MessageReader: ...
+    @property
+    def access_keys(self) -> AccessKeyReader: ...
+    @property
+    def nodes(self) -> NodeReader: ...
+    @property
+    def instances(self) -> InstanceReader: ...
     @property
     def idempotency(self) -> IdempotencyReader: ...
     @property
@@ -362,7 +473,15 @@ class ConfigWrite(Protocol):
     @property
     def releases(self) -> ReleaseWriter: ...
     @property
+    def branches(self) -> BranchWriter: ...
+    @property
     def messages(self) -> MessageWriter: ...
+    @property
+    def access_keys(self) -> AccessKeyWriter: ...
+    @property
+    def nodes(self) -> NodeWriter: ...
+    @property
+    def instances(self) -> InstanceWriter: ...
     @property
     def idempotency(self) -> IdempotencyWriter: ...
     @property
