@@ -28,6 +28,13 @@ class MemoryEnvironments:
             self._session.refuse("environment_exists", "An environment of this name exists already.")
         environments[environment.name] = environment
 
+    async def set_incremental(self, name: str, enabled: bool) -> bool:
+        environments = self._session.state.environments
+        if name not in environments:
+            return False
+        environments[name] = replace(environments[name], incremental=enabled)
+        return True
+
 
 class MemoryClusters:
     def __init__(self, session: Session) -> None:
@@ -83,8 +90,8 @@ class MemoryNamespaces:
         self._session = session
 
     async def get(self, ref: NamespaceRef) -> Namespace | None:
-        wanted = _key(ref)
-        return next((n for n in self._session.state.namespaces.values() if _key(n.ref) == wanted), None)
+        wanted = folded(ref)
+        return next((n for n in self._session.state.namespaces.values() if folded(n.ref) == wanted), None)
 
     async def list(self, environment: str, app: str, cluster: str | None = None) -> Sequence[Namespace]:
         found = [
@@ -98,15 +105,20 @@ class MemoryNamespaces:
         releases = self._session.state.releases
         return [
             LiveRelease(
-                n.ref, n.release_id, releases[n.release_id].head.key, n.message_id, releases[n.release_id].head.size
+                n.ref,
+                n.release_id,
+                releases[n.release_id].head.key,
+                n.message_id,
+                releases[n.release_id].head.size,
+                n.inherits,
             )
             for n in self._session.state.namespaces.values()
             if n.release_id is not None and n.message_id is not None and n.release_id in releases
         ]
 
     async def live_of(self, refs: Iterable[NamespaceRef]) -> Sequence[LiveRelease]:
-        wanted = {_key(ref) for ref in refs}
-        return [live for live in await self.live() if _key(live.ref) in wanted]
+        wanted = {folded(ref) for ref in refs}
+        return [live for live in await self.live() if folded(live.ref) in wanted]
 
     async def insert(self, namespace: Namespace) -> Namespace:
         if await self.get(namespace.ref) is not None:
@@ -172,5 +184,6 @@ class MemoryItems:
         self._session.refuse("item_exists", "The namespace has an item of this key already.")
 
 
-def _key(ref: NamespaceRef) -> tuple[str, str, str, str]:
+def folded(ref: NamespaceRef) -> tuple[str, str, str, str]:
+    """The form under which two references are the same."""
     return ref.environment, ref.app, ref.cluster, ref.namespace.casefold()

@@ -11,6 +11,7 @@ from helicon_server.storage.contract import ConfigDatabase, ControlDatabase
 
 from .config import MemoryClusters, MemoryDefinitions, MemoryEnvironments, MemoryItems, MemoryNamespaces
 from .control import MemoryApps, MemoryAudit, MemoryTokens, MemoryUsers
+from .delivery import MemoryAccessKeys, MemoryBranches, MemoryInstances, MemoryNodes
 from .releases import MemoryIdempotency, MemoryMessages, MemoryReleases
 from .session import Session
 from .state import State
@@ -32,6 +33,10 @@ class MemoryTransaction:
         self.releases = MemoryReleases(session)
         self.messages = MemoryMessages(session)
         self.idempotency = MemoryIdempotency(session)
+        self.branches = MemoryBranches(session)
+        self.access_keys = MemoryAccessKeys(session)
+        self.nodes = MemoryNodes(session)
+        self.instances = MemoryInstances(session)
 
 
 def _nobody() -> None:

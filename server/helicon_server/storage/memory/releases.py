@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
-from helicon_server.domain.model import IdempotentAnswer, Message, MessageKind, Release, ReleaseHead
+from helicon_server.domain.model import IdempotentAnswer, Message, MessageKind, Operation, Release, ReleaseHead
 from helicon_server.domain.names import NamespaceRef
 
 from .session import Session
@@ -24,8 +24,18 @@ class MemoryReleases:
     async def history(self, namespace_id: int, *, before_id: int | None, limit: int) -> Sequence[ReleaseHead]:
         releases = self._session.state.releases
         newest_first = (releases[id_].head for id_ in sorted(releases, reverse=True))
-        found = [h for h in newest_first if h.namespace_id == namespace_id and (before_id is None or h.id < before_id)]
+        found = [
+            head
+            for head in newest_first
+            if head.namespace_id == namespace_id
+            and head.operation is not Operation.GRAY
+            and (before_id is None or head.id < before_id)
+        ]
         return found[:limit]
+
+    async def by_keys(self, environment: str, keys: Sequence[str]) -> Mapping[str, Release]:
+        releases = self._session.state.releases.values()
+        return {r.head.key: r for r in releases if r.head.key in keys and r.head.ref.environment == environment}
 
     async def contents(self, release_ids: Sequence[int]) -> Mapping[int, Release]:
         releases = self._session.state.releases

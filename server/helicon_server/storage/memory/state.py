@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from helicon_server.domain.access_key import AccessKey
+from helicon_server.domain.gray import GrayBranch
+from helicon_server.domain.instance import InstanceRelease
 from helicon_server.domain.model import (
     App,
     AuditEntry,
@@ -19,6 +22,7 @@ from helicon_server.domain.model import (
     Token,
     User,
 )
+from helicon_server.domain.node import Node
 
 
 @dataclass(slots=True)
@@ -38,6 +42,10 @@ class State:
     messages: dict[int, Message] = field(default_factory=dict)
     idempotency: dict[tuple[str, str, str], IdempotentAnswer] = field(default_factory=dict)
     answered_at: dict[tuple[str, str, str], datetime] = field(default_factory=dict)  # beside ``idempotency``
+    branches: dict[int, GrayBranch] = field(default_factory=dict)
+    access_keys: dict[int, AccessKey] = field(default_factory=dict)
+    nodes: dict[str, Node] = field(default_factory=dict)
+    instances: dict[tuple[str, ...], InstanceRelease] = field(default_factory=dict)
     last_id: int = 0
 
     def copy(self) -> State:
@@ -56,6 +64,10 @@ class State:
             messages=dict(self.messages),
             idempotency=dict(self.idempotency),
             answered_at=dict(self.answered_at),
+            branches=dict(self.branches),
+            access_keys=dict(self.access_keys),
+            nodes=dict(self.nodes),
+            instances=dict(self.instances),
             last_id=self.last_id,
         )
 
