@@ -30,3 +30,7 @@ class AccessKey:
     enabled: bool
     created_at: datetime
     created_by: str
+
+
+class SecretUnreadable(Exception):
+    """The secret of a key cannot be opened by this node. Carries no detail: a detail could only help a forger."""
