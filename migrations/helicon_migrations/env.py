@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from alembic import context
-from alembic.runtime.migration import MigrationInfo
+from alembic.runtime.migration import MigrationContext, MigrationInfo
+from sqlalchemy import text
 
 from helicon_migrations.revisions import VERSION_TABLE
 
@@ -11,7 +12,13 @@ from helicon_migrations.revisions import VERSION_TABLE
 def run() -> None:
     applied: list[str] = context.config.attributes["applied"]
 
-    def applies(ctx: object, step: MigrationInfo, heads: object, run_args: object) -> None:
+    def applies(ctx: MigrationContext, step: MigrationInfo, heads: object, run_args: object) -> None:
+        script = context.script.get_revision(str(step.up_revision_id))
+        oldest = getattr(script.module, "oldest_program", None)
+        if oldest is not None:  # all scripts but the first say it, in their own transaction
+            assert ctx.connection is not None
+            says = text(f"UPDATE {VERSION_TABLE} SET oldest_program = :oldest")  # noqa: S608 - a constant name
+            ctx.connection.execute(says, {"oldest": oldest})
         applied.append(str(step.up_revision_id))
 
     context.configure(

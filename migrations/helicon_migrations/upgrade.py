@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .address import asyncpg_url, described, parse, sqlite_path
-from .revisions import REVISIONS, VERSION_TABLE
-from .state import CONNECT_TIMEOUT_S, unreachable
+from .revisions import VERSION_TABLE
+from .state import CONNECT_TIMEOUT_S, QUERY, SchemaState, SchemaStatus, state_of, unreachable
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection
@@ -55,21 +55,31 @@ def _upgrade(connection: Connection) -> list[str]:
     """Runs Alembic on an open connection, outside a transaction, while its caller holds the runner's lock."""
     from alembic import command
     from alembic.config import Config
-    from alembic.runtime.migration import MigrationContext
 
-    found = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
-    connection.rollback()
-    if found is not None and found not in REVISIONS:
+    state = _state(connection)
+    if state.status is SchemaStatus.NEWER:
         raise MigrationFailed(
-            f"the schema has revision {found}, which this version does not know: a newer version has migrated the "
-            "database. Run that version; there is no way back."
+            f"the schema has revision {state.revision}, which this version does not know: a newer version has migrated "
+            "the database. Run that version; there is no way back."
         )
+    if state.status is SchemaStatus.CURRENT:
+        return []
     applied: list[str] = []
     config = Config(attributes={"connection": connection, "applied": applied})
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     command.upgrade(config, "head")
     return applied
+
+
+def _state(connection: Connection) -> SchemaState:
+    from sqlalchemy import inspect, text
+
+    row = None
+    if inspect(connection).has_table(VERSION_TABLE):
+        row = connection.execute(text(QUERY)).mappings().first()
+    connection.rollback()
+    return state_of(None if row is None else {str(name): value for name, value in row.items()})
 
 
 def _migrate_sqlite(url: URL, path: Path) -> list[str]:

@@ -58,8 +58,7 @@ def catalogue(connection: Connection) -> list[tuple[Any, ...]]:
     """The schema in the database's own words."""
     query = _SQLITE if connection.dialect.name == "sqlite" else _POSTGRES
     rows = [tuple(row) for row in connection.execute(text(query))]
-    # The order of a table's constraints in its text says nothing.
-    return [tuple(_sorted_lines(cell) for cell in row) for row in rows]
+    return [tuple(_parts(cell) for cell in row) for row in rows]
 
 
 def reflected(connection: Connection) -> dict[str, Any]:
@@ -83,7 +82,19 @@ def _index(index: Any) -> str:
     return str({**index, "dialect_options": options})
 
 
-def _sorted_lines(cell: Any) -> Any:
-    if not isinstance(cell, str) or "\n" not in cell:
+def _parts(cell: Any) -> Any:
+    """A CREATE TABLE as its columns and constraints, sorted.
+
+    Their order and the line breaks between them say nothing: a column that came later stands behind the constraints.
+    """
+    if not isinstance(cell, str) or not cell.startswith("CREATE TABLE"):
         return cell
-    return tuple(sorted(line.strip().rstrip(",") for line in cell.splitlines()))
+    head, _, body = " ".join(cell.split()).partition("(")
+    parts, depth = [""], 0
+    for character in body.rpartition(")")[0]:
+        depth += (character == "(") - (character == ")")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return head.strip(), *sorted(part.strip() for part in parts)

@@ -27,7 +27,6 @@ from helicon_migrations import (
     schema_state,
     upgrade,
 )
-from helicon_migrations.revisions import VERSION_TABLE
 from tests.migration import schema
 from tests.support import ports
 from tests.support.postgres import PASSWORD, PostgresServer
@@ -81,42 +80,6 @@ async def test_migrate__step_fails__leaves_nothing_of_it_and_goes_on_later(
     assert [*await schema.on(empty_url, schema.reflected)] == ["audit"]
     await schema.on(empty_url, lambda connection: connection.execute(text("DROP TABLE audit")))
     assert [*REVISIONS] == migrate(empty_url)
-
-
-@pytest.mark.parametrize(
-    ("revision", "status"),
-    [("20991231_far_future", SchemaStatus.NEWER), *((old, SchemaStatus.OUTDATED) for old in REVISIONS[:-1])],
-)
-async def test_state__revision_that_is_not_the_newest__is_told(
-    empty_url: str, revision: str, status: SchemaStatus
-) -> None:
-    migrate(empty_url)
-    change = text(f"UPDATE {VERSION_TABLE} SET version_num = :revision").bindparams(revision=revision)
-    await schema.on(empty_url, lambda connection: connection.execute(change))
-    assert SchemaState(status, revision) == await schema_state(empty_url)
-
-
-async def test_migrate__newer_database__is_refused_and_untouched(empty_url: str) -> None:
-    migrate(empty_url)
-    change = text(f"UPDATE {VERSION_TABLE} SET version_num = '20991231_far_future'")
-    await schema.on(empty_url, lambda connection: connection.execute(change))
-    before = await schema.on(empty_url, schema.catalogue)
-    with pytest.raises(MigrationFailed, match=r"20991231_far_future.*newer version"):
-        migrate(empty_url)
-    assert before == await schema.on(empty_url, schema.catalogue)
-    assert SchemaState(SchemaStatus.NEWER, "20991231_far_future") == await schema_state(empty_url)
-
-
-def test_state__outdated__is_a_known_revision_that_is_not_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("helicon_migrations.state.REVISIONS", ("one", "two"))
-    monkeypatch.setattr("helicon_migrations.state.HEAD", "two")
-    found = {revision: SchemaState.of(revision).status for revision in (None, "one", "two", "three")}
-    assert found == {
-        None: SchemaStatus.EMPTY,
-        "one": SchemaStatus.OUTDATED,
-        "two": SchemaStatus.CURRENT,
-        "three": SchemaStatus.NEWER,
-    }
 
 
 def test_migrate__sqlite_file__is_readable_by_its_owner_only(tmp_path: Path) -> None:

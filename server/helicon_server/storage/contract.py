@@ -363,7 +363,7 @@ class NodeWriter(NodeReader, Protocol):
     async def beat(self, node: Node) -> None:
         """Stores or renews a node's heartbeat at the database's own time; ``beat_at`` is ignored.
 
-        Removes nodes without a heartbeat for a day.
+        The first heartbeat of a node removes those without one for a day.
         """
         ...
 
@@ -382,7 +382,8 @@ class InstanceWriter(InstanceReader, Protocol):
     async def record(self, seen: Sequence[InstanceRelease]) -> None:
         """Stores or renews records, one for each instance, owner and namespace: at most 500 a call.
 
-        ``delivered_at`` of a stored record stays as long as its release key does.
+        ``delivered_at`` of a stored record stays as long as its release key does. A record that was seen before the
+        stored one changes nothing.
         """
         ...
 

@@ -132,8 +132,10 @@ class MemoryInstances:
         for new in seen:
             key = (new.environment, new.app, new.cluster, new.data_center, new.ip, new.owner, new.namespace)
             old = stored.get(key)
-            same = old is not None and old.release_key == new.release_key
-            stored[key] = replace(new, delivered_at=old.delivered_at) if same and old is not None else new
+            if old is None or (old.seen_at <= new.seen_at and old.release_key != new.release_key):
+                stored[key] = new
+            elif old.seen_at <= new.seen_at:
+                stored[key] = replace(new, delivered_at=old.delivered_at)
 
     async def forget_before(self, at: datetime) -> None:
         stored = self._session.state.instances

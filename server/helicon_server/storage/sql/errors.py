@@ -41,6 +41,10 @@ _CONFLICTS = {
         "item_exists",
         "The namespace has an item of this key already; keys that differ by case only count as one.",
     ),
+    "branches_environment_app_cluster_namespace_folded_name_key": (
+        "branch_exists",
+        "The namespace has a branch of this name already.",
+    ),
     "idempotency_pk": ("idempotency_key_in_use", "This idempotency key was used meanwhile; repeat the request."),
 }
 

@@ -29,6 +29,7 @@ _COLUMNS = (
     namespaces.c.message_id,
     namespaces.c.updated_at,
     namespaces.c.updated_by,
+    namespaces.c.inherits,
 )
 _OF_APP = select(*_COLUMNS).where(
     namespaces.c.environment == bindparam("environment"), namespaces.c.app == bindparam("app")
@@ -52,6 +53,7 @@ _LIVE = select(
     releases.c.key,
     namespaces.c.message_id,
     releases.c.size,
+    namespaces.c.inherits,
 ).join_from(namespaces, releases, releases.c.id == namespaces.c.release_id)
 _LIVE_OF = _LIVE.where(_AMONG)
 _INSERT = insert(namespaces).returning(namespaces.c.id)
@@ -133,6 +135,7 @@ def _changing(namespace: Namespace) -> dict[str, Any]:
         "message_id": namespace.message_id,
         "updated_at": namespace.updated_at,
         "updated_by": namespace.updated_by,
+        "inherits": namespace.inherits,
     }
 
 

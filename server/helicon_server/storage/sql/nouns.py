@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from .access_keys import SqlAccessKeyReader, SqlAccessKeyWriter
 from .apps import SqlAppReader, SqlAppWriter
 from .audit import SqlAuditReader, SqlAuditWriter
+from .branches import SqlBranchReader, SqlBranchWriter
 from .clusters import SqlClusterReader, SqlClusterWriter
 from .definitions import SqlDefinitionReader, SqlDefinitionWriter
 from .environments import SqlEnvironmentReader, SqlEnvironmentWriter
 from .idempotency import SqlIdempotencyReader, SqlIdempotencyWriter
+from .instances import SqlInstanceReader, SqlInstanceWriter
 from .items import SqlItemReader, SqlItemWriter
 from .messages import SqlMessageReader, SqlMessageWriter
 from .namespaces import SqlNamespaceReader, SqlNamespaceWriter
+from .nodes import SqlNodeReader, SqlNodeWriter
 from .releases import SqlReleaseReader, SqlReleaseWriter
 from .session import Session
 from .tokens import SqlTokenReader, SqlTokenWriter
@@ -33,6 +37,10 @@ class SqlRead:
         self.releases: SqlReleaseReader = SqlReleaseReader(session)
         self.messages: SqlMessageReader = SqlMessageReader(session)
         self.idempotency: SqlIdempotencyReader = SqlIdempotencyReader(session)
+        self.branches: SqlBranchReader = SqlBranchReader(session)
+        self.access_keys: SqlAccessKeyReader = SqlAccessKeyReader(session)
+        self.nodes: SqlNodeReader = SqlNodeReader(session)
+        self.instances: SqlInstanceReader = SqlInstanceReader(session)
 
 
 class SqlWrite:
@@ -51,3 +59,7 @@ class SqlWrite:
         self.releases: SqlReleaseWriter = SqlReleaseWriter(session)
         self.messages: SqlMessageWriter = SqlMessageWriter(session)
         self.idempotency: SqlIdempotencyWriter = SqlIdempotencyWriter(session)
+        self.branches: SqlBranchWriter = SqlBranchWriter(session)
+        self.access_keys: SqlAccessKeyWriter = SqlAccessKeyWriter(session)
+        self.nodes: SqlNodeWriter = SqlNodeWriter(session)
+        self.instances: SqlInstanceWriter = SqlInstanceWriter(session)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sqlalchemy import bindparam, insert, select
 
-from helicon_server.domain.model import Release, ReleaseHead
+from helicon_server.domain.model import Operation, Release, ReleaseHead
 from helicon_server.domain.names import NamespaceRef
 
 from .batches import in_batches
@@ -35,10 +35,14 @@ _HEAD = (
 )
 _WHOLE = select(*_HEAD, releases.c.configurations)
 _GET = _WHOLE.where(releases.c.environment == bindparam("environment"), releases.c.id == bindparam("release_id"))
+_BY_KEYS = _WHOLE.where(
+    releases.c.environment == bindparam("environment"), releases.c.key.in_(bindparam("keys", expanding=True))
+)
 _CONTENTS = _WHOLE.where(releases.c.id.in_(bindparam("ids", expanding=True)))
 _HISTORY = (
     select(*_HEAD)
-    .where(releases.c.namespace_id == bindparam("namespace_id"))
+    # A branch's releases bear the id of its namespace too.
+    .where(releases.c.namespace_id == bindparam("namespace_id"), releases.c.operation != Operation.GRAY)
     .order_by(releases.c.id.desc())
     .limit(bindparam("limit"))
 )
@@ -61,6 +65,10 @@ class SqlReleaseReader:
         else:
             rows = await self._session.rows(_HISTORY_BEFORE, {**parameters, "before": before_id})
         return [_head(row) for row in rows]
+
+    async def by_keys(self, environment: str, keys: Sequence[str]) -> Mapping[str, Release]:
+        rows = await self._session.rows(_BY_KEYS, {"environment": environment, "keys": keys}) if keys else ()
+        return {release.head.key: release for release in map(_release, rows)}
 
     async def contents(self, release_ids: Sequence[int]) -> Mapping[int, Release]:
         found: dict[int, Release] = {}

@@ -8,20 +8,25 @@ from __future__ import annotations
 from .audit import audit
 from .config import clusters, definitions, environments, idempotency, items, messages, namespaces, releases
 from .control import apps, tokens, users
+from .delivery import access_keys, branches, instances, nodes
 from .types import NAMING, metadata
 
 __all__ = [
     "NAMING",
+    "access_keys",
     "apps",
     "audit",
+    "branches",
     "clusters",
     "definitions",
     "environments",
     "idempotency",
+    "instances",
     "items",
     "messages",
     "metadata",
     "namespaces",
+    "nodes",
     "releases",
     "tokens",
     "users",

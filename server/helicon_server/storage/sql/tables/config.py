@@ -6,7 +6,7 @@ sequences that never give a number twice (AUTOINCREMENT on SQLite), also after r
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, false
 
 from helicon_server.domain.formats import Format
 from helicon_server.domain.model import ItemType, MessageKind, Operation
@@ -19,6 +19,8 @@ environments = Table(
     Column("name", Name, primary_key=True),
     Column("position", Integer, nullable=False),
     Column("created_at", Instant, nullable=False),
+    # Defaults of the database stand where a node of an earlier version, which knows no such column, writes rows too.
+    Column("incremental", Boolean, nullable=False, server_default=false()),
 )
 
 clusters = Table(
@@ -73,6 +75,7 @@ namespaces = Table(
     Column("message_id", Identifier),
     Column("updated_at", Instant, nullable=False),
     Column("updated_by", Text, nullable=False),
+    Column("inherits", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("environment", "app", "cluster", "name_folded"),
     sqlite_autoincrement=True,
 )
@@ -121,6 +124,7 @@ releases = Table(
     # Last on purpose: SQLite reads the columns before it without touching the overflow pages of a large content.
     Column("configurations", Document, nullable=False),
     Index(None, "namespace_id", "id"),
+    Index(None, "key"),
     sqlite_autoincrement=True,
 )
 
