@@ -129,6 +129,11 @@ class Helicon:
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
 
+    @property
+    def delivery(self) -> DeliveryPlane | None:
+        """The plane that a shell below ASGI asks; None on a node that serves no clients and before it is open."""
+        return self._plane if "delivery" in self._settings.roles else None
+
     async def open(self) -> None:
         """Opens storage, starts following, builds the faces. Raises Unavailable when a database cannot be read."""
         settings = self._settings
@@ -141,6 +146,10 @@ class Helicon:
                 hold_s=settings.long_poll_s,
                 sweep_s=settings.sweep_s,
                 max_waiters_per_peer=settings.polls_per_address,
+                max_waiters_per_app=settings.polls_per_app,
+                requests_per_client=settings.requests_per_client,
+                requests_per_address=settings.requests_per_address,
+                memory_limit_bytes=None if settings.memory_limit_mb is None else settings.memory_limit_mb * 1024 * 1024,
                 content_budget_bytes=settings.content_memory_mb * 1024 * 1024,
             ),
         )

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
+from .auth import master_key
 from .domain.errors import HeliconError
 from .domain.names import parse_environment
 from .domain.wording import for_people
@@ -102,6 +103,12 @@ def _secret_token(value: object) -> object:
     return value
 
 
+def _secret_master_key(value: object) -> object:
+    if isinstance(value, str):
+        master_key.parse(value)
+    return value
+
+
 class Settings(BaseModel):
     """What one server process works with. Names of fields are names of flags."""
 
@@ -116,6 +123,10 @@ class Settings(BaseModel):
         None,
         description="sqlite+aiosqlite:///… or postgresql+asyncpg://… for everything; default: SQLite in the data dir.",
     )
+    master_key: Annotated[SecretStr | None, BeforeValidator(_secret_master_key)] = Field(
+        None, description="32 random bytes in base64; wraps every stored secret."
+    )
+    master_key_file: Path | None = Field(None, description="A file that holds the master key.")
     roles: Annotated[frozenset[Role], BeforeValidator(_comma_list)] = Field(
         frozenset({"delivery", "management"}), description="Comma list of delivery and management."
     )
@@ -134,6 +145,18 @@ class Settings(BaseModel):
     long_poll_s: float = Field(60.0, ge=1.0, le=90.0, description="Seconds a poll is held; clients read for 90.")
     polls_per_address: int = Field(
         2_000, ge=1, le=1_000_000, description="Held polls of one peer address; raise it behind a proxy."
+    )
+    polls_per_app: int = Field(
+        20_000, ge=1, le=1_000_000, description="Held polls of one app's clients, per worker."
+    )
+    requests_per_client: int = Field(
+        200, ge=0, le=1_000_000, description="Client requests a second of one client; 0 is no limit."
+    )
+    requests_per_address: int = Field(
+        20_000, ge=0, le=10_000_000, description="Client requests a second of one peer address; 0 is no limit."
+    )
+    memory_limit_mb: int | None = Field(
+        None, ge=64, le=1_048_576, description="Mebibytes of one worker; near it new polls are refused."
     )
     sweep_s: float = Field(5.0, ge=0.05, le=300.0, description="Seconds between looks at the message table.")
     content_memory_mb: int = Field(
@@ -160,6 +183,8 @@ class Settings(BaseModel):
             raise ValueError("environments: a name stands twice")
         if not self.roles:
             raise ValueError("roles: name at least one of delivery, management")
+        if self.master_key is not None and self.master_key_file is not None:
+            raise ValueError("master_key: is given, and so is HELICON_MASTER_KEY_FILE; keep one of them")
         return self
 
     @property
@@ -173,6 +198,11 @@ class Settings(BaseModel):
     def dedicated_database_urls(self) -> dict[str, str]:
         """The addresses of the environments that have a database of their own."""
         return {e.name: e.database_url.get_secret_value() for e in self.environments if e.database_url is not None}
+
+    @property
+    def embedded(self) -> bool:
+        """Whether every database is a file of this machine."""
+        return all(url.startswith("sqlite") for url in (self.main_database_url, *self.dedicated_database_urls.values()))
 
     @property
     def unprefixed_environment(self) -> str:

@@ -8,14 +8,18 @@ its keys and in the bucket of its deadline.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import structlog
 
 from helicon_server.delivery.answers import NOT_MODIFIED
+from helicon_server.delivery.folding import fold
+from helicon_server.delivery.histogram import SECONDS, Histogram
 from helicon_server.delivery.outcomes import Answer
 from helicon_server.delivery.polls import Watched, pushed
 
@@ -37,6 +41,37 @@ class HubFullError(Exception):
 
 class PeerFullError(Exception):
     """One address has as many polls held as it may, or for as many names."""
+
+
+class AppFullError(Exception):
+    """The clients of one app have as many polls held as they may."""
+
+
+class MemoryShortError(Exception):
+    """The process has little memory left and holds no more polls than it did then."""
+
+
+class PollCounts:
+    """What became of polls, since the start. Every one that was parked is in one of the others or still held."""
+
+    __slots__ = ("abandoned", "overtaken", "parked", "redefined", "stopped", "timed_out", "woken")
+
+    def __init__(self) -> None:
+        self.parked = 0
+        self.woken = 0  # answered with news
+        self.timed_out = 0  # answered with 304 after their time
+        self.redefined = 0  # answered with 304 because they would watch other keys now
+        self.stopped = 0  # answered with 304 because the node stops
+        self.overtaken = 0  # answered at once: the news came while they were parked
+        self.abandoned = 0  # their client went away
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """When what fired came to be: committed by the database's clock, read by the event loop's. Seconds."""
+
+    committed_at: float  # since the epoch
+    read_at: float  # as loop.time()
 
 
 class _Share:
@@ -66,8 +101,10 @@ class Waiter:
 
     def release(self) -> None:
         """Forgets the poll, because its client went away or was answered otherwise."""
-        if self._hub is not None:
-            self._hub._remove(self)
+        hub = self._hub
+        if hub is not None:
+            hub.polls.abandoned += 1
+            hub._remove(self)
 
 
 class WatchHub:
@@ -81,11 +118,20 @@ class WatchHub:
         hold_s: float,
         max_watched: int = 500_000,
         max_waiters_per_peer: int = 2_000,
+        max_waiters_per_app: int = 20_000,
     ) -> None:
         self.slices = 0  # answered so far, for tests and metrics
+        self.polls = PollCounts()
+        self.committed_to_sent = Histogram(SECONDS)  # of every poll that was woken
+        self.read_to_sent = Histogram(SECONDS)
+        self.woken_bytes = 0  # bodies of the answers
+        self.ceiling: int | None = None  # of held polls while memory is short
         self._max_waiters = max_waiters
         self._max_watched = max_watched
         self._max_waiters_per_peer = max_waiters_per_peer
+        self._max_waiters_per_app = max_waiters_per_app
+        self._per_app: dict[str, int] = {}  # held polls by folded app id
+        self._stopping = False
         self._watched = 0  # keys of all polls together, each counted as often as it is watched
         self._shares: dict[str, _Share] = {}
         self._slice_size = slice_size
@@ -114,10 +160,17 @@ class WatchHub:
         """Registers a poll. ``wake`` is called once with its answer, later and never from within this call.
 
         What a poll costs is its keys. Raises HubFullError at the bound of held polls or of their keys, PeerFullError
-        at the bound of polls of this peer address, or when it would take more than half of all keys.
+        at the bound of polls of this peer address, or when it would take more than half of all keys, AppFullError at
+        the bound of polls of the app, MemoryShortError while memory is short.
         """
         if self._count >= self._max_waiters:
             raise HubFullError
+        if self.ceiling is not None and self._count >= self.ceiling:
+            raise MemoryShortError
+        app = fold(watched[0].asked[0])
+        of_app = self._per_app.get(app, 0)
+        if of_app >= self._max_waiters_per_app:
+            raise AppFullError
         waiter = Waiter(self, view, watched, wake)
         cost = len(waiter._keys)
         share = self._shares.get(peer) or _Share(peer)
@@ -126,6 +179,7 @@ class WatchHub:
         if self._watched + cost > self._max_watched:
             raise HubFullError
         self._watched += cost
+        self._per_app[app] = of_app + 1
         share.polls += 1
         share.keys += cost
         waiter._share = self._shares[peer] = share
@@ -140,12 +194,18 @@ class WatchHub:
         waiter._bucket = self._tick_at(hold_s)
         self._by_deadline.setdefault(waiter._bucket, set()).add(waiter)
         self._count += 1
+        self.polls.parked += 1
         self._idle.clear()
         if self._timer is None:
             self._arm()
         return waiter
 
-    def fire(self, keys: Iterable[str]) -> None:
+    def overtaken(self, waiter: Waiter) -> None:
+        """Forgets a poll that was just parked and is answered at once, because its news came meanwhile."""
+        self.polls.overtaken += 1
+        self._remove(waiter)
+
+    def fire(self, keys: Iterable[str], origin: Origin | None = None) -> None:
         """Answers every poll that waits for one of the keys; the index must hold the new releases already."""
         fired = frozenset(keys)
         found = [
@@ -154,7 +214,7 @@ class WatchHub:
             if (waiters := self._by_key.pop(key, None)) is not None
         ]
         if found:
-            self._let_go(fired, chain.from_iterable(found))
+            self._let_go(_Fired(fired, origin), chain.from_iterable(found))
 
     def review(self, view: EnvironmentView, names: frozenset[str] | None) -> None:
         """Answers the polls of an environment with 304 that would watch other keys now: their clients ask again.
@@ -165,8 +225,17 @@ class WatchHub:
         held = [waiter for bucket in self._by_deadline.values() for waiter in bucket if waiter.view is view]
         self._let_go(None, iter(held), lambda waiter: view.outdated(waiter.watched, names))
 
+    def release_apps(self, view: EnvironmentView, apps: frozenset[str]) -> None:
+        """Answers the polls of some apps of an environment, folded, with 304: they may be refused when they ask again.
+
+        Looks at every poll of the environment, in slices.
+        """
+        held = [waiter for bucket in self._by_deadline.values() for waiter in bucket if waiter.view is view]
+        self._let_go(None, iter(held), lambda waiter: fold(waiter.watched[0].asked[0]) in apps)
+
     def release_all(self) -> None:
         """Answers every held poll with 304, in slices: the node stops."""
+        self._stopping = True
         self._by_key.clear()
         found = list(self._by_deadline.values())
         self._by_deadline.clear()
@@ -179,7 +248,7 @@ class WatchHub:
     # --- letting go -------------------------------------------------------------------------------
 
     def _let_go(
-        self, fired: frozenset[str] | None, waiters: Iterator[Waiter], only: Callable[[Waiter], bool] | None = None
+        self, fired: _Fired | None, waiters: Iterator[Waiter], only: Callable[[Waiter], bool] | None = None
     ) -> None:
         self._letting_go.append((fired, waiters, only))
         if not self._slice_scheduled:
@@ -191,12 +260,15 @@ class WatchHub:
         self.slices += 1
         encoded: dict[tuple[Watched, ...], Answer] = {}
         room = self._slice_size
+        woken = 0  # by what is in front
         while room and self._letting_go:
             fired, waiters, only = self._letting_go[0]
             waiter = next(waiters, None)
             if waiter is None:
                 self._letting_go.popleft()
                 encoded.clear()
+                self._sent(fired, woken)
+                woken = 0
                 continue
             if waiter._hub is None:
                 continue
@@ -204,20 +276,40 @@ class WatchHub:
             if only is not None and not only(waiter):
                 continue
             self._remove(waiter)
+            if fired is not None:
+                woken += 1
+            elif only is not None:
+                self.polls.redefined += 1
+            elif self._stopping:
+                self.polls.stopped += 1
+            else:
+                self.polls.timed_out += 1
             self._answer(waiter, fired, encoded)
+        if woken:
+            self._sent(self._letting_go[0][0], woken)
         if self._letting_go:
             asyncio.get_running_loop().call_soon(self._slice)
         else:
             self._slice_scheduled = False
 
-    def _answer(self, waiter: Waiter, fired: frozenset[str] | None, encoded: dict[tuple[Watched, ...], Answer]) -> None:
+    def _sent(self, fired: _Fired | None, count: int) -> None:
+        """Counts polls whose answer the transport has; once a slice, for clocks and sums cost as much as a wake."""
+        if fired is None or not count:
+            return
+        self.polls.woken += count
+        if fired.origin is not None:
+            self.committed_to_sent.add(time.time() - fired.origin.committed_at, count)
+            self.read_to_sent.add(asyncio.get_running_loop().time() - fired.origin.read_at, count)
+
+    def _answer(self, waiter: Waiter, fired: _Fired | None, encoded: dict[tuple[Watched, ...], Answer]) -> None:
         if fired is None:
             answer = NOT_MODIFIED
         else:
             found = encoded.get(waiter.watched)
             if found is None:
-                found = encoded[waiter.watched] = pushed(waiter.view, waiter.watched, fired)
+                found = encoded[waiter.watched] = pushed(waiter.view, waiter.watched, fired.keys)
             answer = found
+            self.woken_bytes += len(answer.body)
         try:
             waiter.wake(answer)
         except Exception as error:  # noqa: BLE001 - one broken connection must not keep the others waiting
@@ -248,6 +340,11 @@ class WatchHub:
         share.keys -= cost
         if not share.polls:
             del self._shares[share.peer]
+        app = fold(waiter.watched[0].asked[0])
+        if self._per_app[app] == 1:
+            del self._per_app[app]
+        else:
+            self._per_app[app] -= 1
 
     # --- deadlines --------------------------------------------------------------------------------
 
@@ -270,8 +367,16 @@ class WatchHub:
             self._arm()
 
 
+@dataclass(frozen=True, slots=True)
+class _Fired:
+    """Keys that have a new release, and since when."""
+
+    keys: frozenset[str]
+    origin: Origin | None
+
+
 # What fired, or None for 304; who may go; and who of them goes, None for everybody.
-_LettingGo = tuple[frozenset[str] | None, Iterator[Waiter], Callable[[Waiter], bool] | None]
+_LettingGo = tuple[_Fired | None, Iterator[Waiter], Callable[[Waiter], bool] | None]
 
 
 def _discard(registry: MutableMapping[K, V], key: K, waiters: set[Waiter], waiter: Waiter) -> None:

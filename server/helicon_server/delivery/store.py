@@ -88,6 +88,8 @@ class ReleaseStore:
     def __init__(self, budget_bytes: int) -> None:
         self.budget_bytes = budget_bytes
         self.used_bytes = 0
+        self.load_errors = 0
+        self.evictions = 0  # entries that made room for others
         self.loads = 0  # contents read from a database because somebody asked, for tests and metrics
         self._entries: OrderedDict[Hashable, Kept | _KeptContent] = OrderedDict()
         self._loading: dict[ReleaseId, asyncio.Task[Content | None]] = {}
@@ -161,8 +163,8 @@ class ReleaseStore:
 
     def _loaded(self, release: ReleaseId, task: asyncio.Task[Content | None]) -> None:
         del self._loading[release]
-        if not task.cancelled():
-            task.exception()  # everybody who waited has it; nobody may have waited to the end
+        if not task.cancelled() and task.exception() is not None:
+            self.load_errors += 1  # everybody who waited has it; nobody may have waited to the end
 
     # --- prepared answers -------------------------------------------------------------------------
 
@@ -176,6 +178,14 @@ class ReleaseStore:
         kept = Kept(answer, len(answer.body) + _ENTRY_OVERHEAD)
         self._keep(identity, kept)
         return kept
+
+    def resize(self, budget_bytes: int) -> None:
+        """Sets the budget anew; what is beyond a smaller one goes at once."""
+        self.budget_bytes = budget_bytes
+        while self.used_bytes > budget_bytes:
+            _, oldest = self._entries.popitem(last=False)
+            self.evictions += 1
+            self._dropped(oldest)
 
     # --- the budget -------------------------------------------------------------------------------
 
@@ -197,6 +207,7 @@ class ReleaseStore:
                 # Everything else had its second chance already; the newest stays.
                 self._entries[oldest] = candidate
                 continue
+            self.evictions += 1
             self._dropped(candidate)
 
     def _dropped(self, entry: Kept | _KeptContent) -> None:

@@ -1,0 +1,68 @@
+"""How many requests a second one client and one address may make.
+
+Counted in windows of one second, which the plane's clock opens. Nearly every request costs one look-up: as long as an
+address has made fewer requests than one client may, no client behind it can have made too many, and nobody asks who it
+is. Beyond that its clients are counted one by one, from the first request of the next window on. So the first second
+of a client in a tight loop may hold twice its allowance, no later one does.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from helicon_server.delivery.requests import HeaderOf
+
+_NAMED_IP: Final = re.compile(rb"[?&]ip=([^&]{1,64})(?:&|$)")
+_FORWARDED: Final = b"x-forwarded-for"
+_SHOWN: Final = 128  # bytes of a forwarded chain that count: its end, which the nearest proxy wrote
+_NAMELESS_SHARE: Final = 10  # allowances that the clients share which say nothing about themselves
+_CLIENTS: Final = 100_000  # told apart within one window; more share the allowance of the nameless
+_NAMELESS: Final = (b"", b"")
+
+
+class RateLimits:
+    """Counts requests of the client protocol. All calls belong to one event loop."""
+
+    __slots__ = ("_addresses", "_clients", "_free", "_per_address", "_per_client", "_watched")
+
+    def __init__(self, per_client: int, per_address: int) -> None:
+        """Takes requests a second; 0 is no limit."""
+        self._per_client = per_client
+        self._per_address = per_address
+        self._free: float = min((limit for limit in (per_client, per_address) if limit), default=float("inf"))
+        self._addresses: dict[str, int] = {}
+        self._clients: dict[tuple[str, tuple[bytes, bytes]], int] = {}
+        self._watched: frozenset[str] = frozenset()  # addresses whose clients are counted from the first request on
+
+    def refuses(self, peer: str, target: bytes, header: HeaderOf) -> bool:
+        """Counts one request and tells whether it is one too many."""
+        count = self._addresses.get(peer, 0) + 1
+        self._addresses[peer] = count
+        return count > self._free and self._too_many(peer, count, target, header)
+
+    def next_window(self) -> None:
+        """Forgets what was counted; to be called once a second."""
+        free = self._free
+        busy = [peer for peer, count in self._addresses.items() if count - self._ahead(peer) > free]
+        self._watched = frozenset(busy)
+        self._addresses = dict.fromkeys(busy, int(free)) if busy else {}  # so that the next request is looked at
+        self._clients = {}
+
+    def _ahead(self, peer: str) -> int:
+        return int(self._free) if peer in self._watched else 0
+
+    def _too_many(self, peer: str, count: int, target: bytes, header: HeaderOf) -> bool:
+        if self._per_address and count - self._ahead(peer) > self._per_address:
+            return True
+        if not self._per_client:
+            return False
+        found = _NAMED_IP.search(target)
+        # Both: behind one proxy a client that took another's ip would otherwise use up that one's allowance.
+        named = (found[1] if found else b"", (header(_FORWARDED) or b"")[-_SHOWN:])
+        client = (peer, named)
+        if client not in self._clients and len(self._clients) >= _CLIENTS:
+            client = (peer, _NAMELESS)
+        made = self._clients.get(client, 0) + 1
+        self._clients[client] = made
+        return made > (self._per_client if client[1] != _NAMELESS else self._per_client * _NAMELESS_SHARE)

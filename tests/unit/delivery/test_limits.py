@@ -1,0 +1,108 @@
+"""Requests a second: of one client, of one address; whoever stays below is never refused for another's sake."""
+
+from __future__ import annotations
+
+import pytest
+
+from helicon_server.delivery.limits import RateLimits
+
+READ = b"/configs/shop/default/application"
+
+
+def no_header(_: bytes) -> bytes | None:
+    return None
+
+
+def forwarded(chain: bytes):  # type: ignore[no-untyped-def]  # a header look-up
+    return lambda name: chain if name == b"x-forwarded-for" else None
+
+
+def refused(limits: RateLimits, count: int, *, peer: str = "10.0.0.1", ip: str = "", chain: bytes | None = None) -> int:
+    """How many of so many requests are refused."""
+    target = READ + (b"?ip=" + ip.encode() if ip else b"")
+    header = forwarded(chain) if chain is not None else no_header
+    return sum(limits.refuses(peer, target, header) for _ in range(count))
+
+
+def watching(per_client: int = 10, per_address: int = 1_000) -> RateLimits:
+    """Limits that count the clients of 10.0.0.1 from the first request on."""
+    limits = RateLimits(per_client, per_address)
+    refused(limits, per_client + 1, ip="10.9.9.9")
+    limits.next_window()
+    return limits
+
+
+def test_client__in_a_tight_loop__gets_its_allowance_and_no_more() -> None:
+    """Fault D2. The first second holds twice the allowance at most."""
+    limits = RateLimits(10, 1_000)
+    assert refused(limits, 100, ip="10.1.1.1") >= 80
+    for _ in range(3):
+        limits.next_window()
+        assert refused(limits, 100, ip="10.1.1.1") == 90
+
+
+def test_neighbour__at_the_same_address__is_never_refused() -> None:
+    limits = watching()
+    assert refused(limits, 500, ip="10.1.1.1") == 490
+    assert refused(limits, 10, ip="10.1.1.2") == 0
+
+
+@pytest.mark.parametrize("target", [b"?ip=10.1.1.1", b"?label=a&ip=10.1.1.1&x=1"])
+def test_client__is_named_wherever_the_parameter_stands(target: bytes) -> None:
+    limits = watching()
+    assert sum(limits.refuses("10.0.0.1", READ + target, no_header) for _ in range(20)) == 10
+    assert refused(limits, 10, ip="10.1.1.2") == 0
+
+
+def test_client__that_takes_anothers_ip__does_not_use_up_its_allowance() -> None:
+    """A proxy writes who really asks behind what the client claimed."""
+    limits = watching()
+    assert refused(limits, 500, ip="10.1.1.1", chain=b"10.1.1.1, 10.6.6.6") == 490
+    assert refused(limits, 10, ip="10.1.1.1", chain=b"10.1.1.1") == 0
+
+
+def test_clients__behind_a_proxy_that_forwards__are_told_apart() -> None:
+    limits = watching()
+    assert refused(limits, 20, chain=b"10.1.1.1") == 10
+    assert refused(limits, 10, chain=b"10.1.1.2") == 0
+
+
+def test_clients__that_name_nothing__share_ten_allowances() -> None:
+    """Nobody can tell how many they are."""
+    limits = watching()
+    assert refused(limits, 150) == 50
+
+
+def test_address__with_a_name_for_each_request__is_refused_at_its_own_limit() -> None:
+    limits = RateLimits(10, 50)
+    for _ in range(2):
+        assert sum(refused(limits, 1, ip=f"10.1.{number}.1") for number in range(80)) == 30
+        limits.next_window()
+
+
+def test_other_address__is_not_counted_with_it() -> None:
+    limits = watching()
+    refused(limits, 5_000, ip="10.1.1.1")
+    assert refused(limits, 10, peer="10.0.0.2", ip="10.1.1.1") == 0
+
+
+def test_window__that_is_over__is_forgotten() -> None:
+    limits = watching()
+    refused(limits, 500, ip="10.1.1.1")
+    limits.next_window()
+    assert refused(limits, 10, ip="10.1.1.1") == 0
+
+
+def test_names__endlessly_many__take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("helicon_server.delivery.limits._CLIENTS", 5)
+    limits = watching(per_address=0)
+    assert sum(refused(limits, 1, ip=f"10.1.{number}.1") for number in range(120)) == 15
+    assert len(limits._clients) == 6
+
+
+@pytest.mark.parametrize(("per_client", "per_address", "expected"), [(0, 0, 0), (0, 50, 50), (10, 0, 90)])
+def test_limit__of_zero__is_none(per_client: int, per_address: int, expected: int) -> None:
+    limits = RateLimits(per_client, per_address)
+    refused(limits, 100, ip="10.1.1.1")
+    limits.next_window()
+    assert refused(limits, 100, ip="10.1.1.1") == expected
