@@ -26,9 +26,9 @@ class FixedAnswer:
 
 if __name__ == "__main__":
     uvicorn.run(
-        FixedAnswer(Path(sys.argv[2]).read_bytes(), b"application/json;charset=UTF-8"),
+        FixedAnswer(Path(sys.argv[1]).read_bytes(), b"application/json;charset=UTF-8"),
         host="127.0.0.1",
-        port=int(sys.argv[1]),
+        port=int(sys.argv[2]),
         http="httptools",
         loop="uvloop",
         ws="none",

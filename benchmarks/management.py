@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
-from typing import Any
+from typing import Any, Final
+
+# For servers that one address asks as thousands of clients would from thousands of addresses.
+UNLIMITED: Final = {
+    "HELICON_REQUESTS_PER_CLIENT": "1000000",
+    "HELICON_REQUESTS_PER_ADDRESS": "1000000",
+    "HELICON_POLLS_PER_ADDRESS": "1000000",
+}
 
 
 class Management:
@@ -34,6 +41,12 @@ class Management:
         answer = self._call("POST", f"{self._base}/releases", json.dumps(body).encode())
         released: int = answer["releases"][0]["notification_id"]
         return released
+
+    def require_signatures(self, app: str) -> str:
+        """Gives an app an access key, which all its clients must sign with from then on; returns the secret."""
+        answer = self._call("POST", f"{self._base}/apps/{app}/access-keys", b'{"mode":"filter"}')
+        secret: str = answer["secret"]
+        return secret
 
     def close(self) -> None:
         """Closes the connection."""
