@@ -7,8 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from helicon_server.domain.access_key import AccessKey, AccessKeyMode
 from helicon_server.domain.actors import ALL_RIGHTS
 from helicon_server.domain.formats import Format
+from helicon_server.domain.gray import GrayBranch, GrayRule
+from helicon_server.domain.instance import InstanceRelease
 from helicon_server.domain.model import (
     App,
     AuditEntry,
@@ -27,6 +30,7 @@ from helicon_server.domain.model import (
     User,
 )
 from helicon_server.domain.names import NamespaceRef
+from helicon_server.domain.node import Node
 from tests.contract.database import Write
 
 # Microseconds and another zone on purpose: both must come back as the same instant, in UTC.
@@ -54,8 +58,8 @@ def audit(action: str = "item.update", environment: str = "DEV") -> AuditEntry:
     )
 
 
-def environment(name: str = "DEV", position: int = 0) -> Environment:
-    return Environment(name, position, NOW)
+def environment(name: str = "DEV", position: int = 0, **changes: Any) -> Environment:
+    return replace(Environment(name, position, NOW), **changes)
 
 
 def cluster(name: str = "SHAJQ", app: str = "order-service", environment: str = "DEV") -> Cluster:
@@ -110,3 +114,35 @@ async def published(tx: Write, ref: NamespaceRef = REF, content: Mapping[str, st
 
 def answer(release_id: int) -> IdempotentAnswer:
     return IdempotentAnswer("sha", {"release_id": release_id})
+
+
+RULES = (
+    GrayRule("order-service", ("10.0.0.0/8", "::1"), ("灰度", "*"), 12.5),
+    GrayRule("other", percent=0.0),
+    GrayRule("third", ("*",)),
+)
+
+
+def branch(name: str = "20260301123045-00000000000000b1", ref: NamespaceRef = REF, **changes: Any) -> GrayBranch:
+    overlay = {"z": "1", "a": "two\n中文"}
+    made = GrayBranch(
+        0, ref, name, "Try it", 10, RULES, overlay, ("gone", "也"), None, 1, NOW, "user:alice", NOW, "user:alice"
+    )
+    return replace(made, **changes)
+
+
+def access_key(app: str = "order-service", **changes: Any) -> AccessKey:
+    made = AccessKey(0, "DEV", app, "uid-1", "sealed…", AccessKeyMode.FILTER, True, NOW, "user:alice")
+    return replace(made, **changes)
+
+
+def node(id_: str = "n1", **changes: Any) -> Node:
+    made = Node(id_, "http://10.0.0.1:8080", ("delivery", "management"), "1.2.3", NOW, NOW)
+    return replace(made, **changes)
+
+
+def seen(ip: str = "10.0.0.1", **changes: Any) -> InstanceRelease:
+    made = InstanceRelease(
+        "DEV", "order-service", "default", "", ip, "", "order-service", "default", "application", "k1", NOW, NOW
+    )
+    return replace(made, **changes)

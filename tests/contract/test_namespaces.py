@@ -129,3 +129,14 @@ async def test_namespace__name_of_a_ref__keeps_its_spelling(database: Database) 
         found = await tx.namespaces.get(replace(ref, namespace="test.yml"))
     assert found is not None
     assert ref == found.ref
+
+
+async def test_namespace__inherits__is_kept_and_stands_in_the_delivery_index(database: Database) -> None:
+    async with database.write() as tx:
+        live = await rows.published(tx, REF)
+        assert not live.inherits
+        await tx.namespaces.touch(replace(live, inherits=True))
+    async with database.read() as tx:
+        assert await tx.namespaces.get(REF) == replace(live, inherits=True)
+        assert [row.inherits for row in await tx.namespaces.live()] == [True]
+        assert [row.inherits for row in await tx.namespaces.live_of([REF])] == [True]

@@ -103,3 +103,18 @@ async def test_definitions__listed__by_name_and_all_of_them(database: Database) 
     async with database.read() as tx:
         assert [d.name for d in await tx.definitions.list("DEV", "order-service")] == ["Z", "a.json", "b"]
         assert {"Z", "a.json", "b", "x"} == {d.name for d in await tx.definitions.all()}
+
+
+async def test_environment__incremental_sync__is_off_until_it_is_switched_on(database: Database) -> None:
+    async with database.write() as tx:
+        await tx.environments.insert(rows.environment("DEV"))
+        await tx.environments.insert(rows.environment("PRO", 1))
+    async with database.write() as tx:
+        assert await tx.environments.set_incremental("PRO", True)
+        assert not await tx.environments.set_incremental("UAT", True)
+    async with database.read() as tx:
+        assert {e.name: e.incremental for e in await tx.environments.list()} == {"DEV": False, "PRO": True}
+        assert await tx.environments.get("PRO") == rows.environment("PRO", 1, incremental=True)
+    async with database.write() as tx:
+        assert await tx.environments.set_incremental("PRO", False)
+        assert await tx.environments.get("PRO") == rows.environment("PRO", 1)

@@ -119,3 +119,16 @@ async def test_idempotency__answers_before_a_moment_forgotten__younger_ones_stay
     async with database.read() as tx:
         assert await tx.idempotency.get("DEV", "user:alice", "old") is None
         assert await tx.idempotency.get("PRO", "user:alice", "young") is not None
+
+
+async def test_by_keys__of_an_environment__finds_those_that_it_has(database: Database) -> None:
+    async with database.write() as tx:
+        namespace = await tx.namespaces.insert(rows.namespace())
+        made = [await tx.releases.insert(rows.release(namespace, {"a": key}, key=key)) for key in ("k1", "k2", "k3")]
+        elsewhere = await tx.namespaces.insert(rows.namespace(replace(REF, environment="PRO")))
+        await tx.releases.insert(rows.release(elsewhere, key="k4"))
+    async with database.read() as tx:
+        found = await tx.releases.by_keys("DEV", ["k3", "k1", "k4", "unknown"])
+        none = await tx.releases.by_keys("DEV", [])
+    assert found == {"k1": made[0], "k3": made[2]}
+    assert none == {}

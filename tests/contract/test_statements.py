@@ -86,3 +86,31 @@ async def test_history__never_reads_a_content(counter: Counter) -> None:
         await tx.releases.history(1, before_id=None, limit=50)
         await tx.namespaces.live()
     assert not [statement for statement in counter.statements if "configurations" in statement]
+
+
+@pytest.mark.parametrize("number", [1, 400])
+async def test_delivery_reads__of_any_number__take_one_statement_a_call(counter: Counter, number: int) -> None:
+    refs = [replace(REF, namespace=f"n{index}") for index in range(number)]
+    async with counter.database.read() as tx:
+        await tx.branches.live()
+        await tx.branches.live_of(refs)
+        await tx.releases.by_keys("DEV", [f"k{index}" for index in range(number)])
+        await tx.access_keys.all()
+        await tx.nodes.list(beaten_within_s=60)
+    assert len(counter.statements) == 5
+
+
+@pytest.mark.parametrize("number", [1, 500])
+async def test_instances__of_any_number__are_recorded_in_one_statement(counter: Counter, number: int) -> None:
+    async with counter.database.write() as tx:
+        await tx.instances.record([rows.seen(f"ip-{index}") for index in range(number)])
+    assert len(counter.statements) == 1
+
+
+async def test_heartbeat__of_a_node_that_is_known__takes_one_statement(counter: Counter) -> None:
+    async with counter.database.write() as tx:
+        await tx.nodes.beat(rows.node())
+    counter.statements.clear()
+    async with counter.database.write() as tx:
+        await tx.nodes.beat(rows.node())
+    assert [statement.split()[0] for statement in counter.statements] == ["UPDATE"]
