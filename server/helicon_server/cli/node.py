@@ -9,7 +9,8 @@ from types import FrameType
 import uvicorn
 
 from helicon_server.app import Helicon
-from helicon_server.http.bounded_protocol import bounded, bounds_of_process
+from helicon_server.http.bounded_protocol import bounds_of_process
+from helicon_server.http.fast_protocol import fast
 
 KEEP_ALIVE_S = 75  # longer than a poll is held, so that clients end idle connections and not we
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -31,7 +32,7 @@ def run(node: Helicon, listening: socket.socket, drain_s: int) -> int:
     """Serves until SIGTERM or SIGINT; returns the exit code: 0 after a clean stop, 1 when the start failed."""
     config = uvicorn.Config(
         node,
-        http=bounded(bounds_of_process()),
+        http=fast(bounds_of_process(), lambda: node.delivery),
         loop="uvloop",
         ws="none",
         lifespan="on",

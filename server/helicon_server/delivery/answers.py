@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
 
 import orjson
 
+from helicon.protocol.changes import INCREMENTAL_SYNC
 from helicon.protocol.names import format_of
 from helicon_server.delivery.outcomes import Answer, Header
-from helicon_server.delivery.requests import TARGET_LIMIT, Surface
+from helicon_server.delivery.requests import PATH_LIMIT, TARGET_LIMIT, Surface
 
 JSON_TYPE: Final = b"application/json;charset=UTF-8"
 TEXT_TYPE: Final = b"text/plain;charset=UTF-8"
@@ -28,6 +29,10 @@ _INERT: Final[tuple[Header, ...]] = (
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'; sandbox"),
 )
+_VARY: Final[tuple[Header, ...]] = ((b"vary", b"accept-encoding"),)
+PACKED_FROM: Final = 1024
+"""Bytes of a body that is compressed where the client offers it; a smaller one fits into one packet anyway."""
+
 _PATH_SHOWN_LIMIT: Final = 2_000
 
 NOT_MODIFIED: Final = Answer(304, (), b"")
@@ -38,10 +43,10 @@ def ok(content_type: bytes, body: bytes, extra: tuple[Header, ...] = ()) -> Answ
     return Answer(200, _headers(content_type, body, extra), body)
 
 
-def json_answer(status: int, value: object, extra: tuple[Header, ...] = ()) -> Answer:
-    """An answer with a JSON body."""
+def json_answer(status: int, value: object, extra: tuple[Header, ...] = (), code: str = "") -> Answer:
+    """An answer with a JSON body; ``code`` is that of a refusal."""
     body = orjson.dumps(value)
-    return Answer(status, _headers(JSON_TYPE, body, extra), body)
+    return Answer(status, _headers(JSON_TYPE, body, extra), body, code)
 
 
 def config_answer(app: str, cluster: str, namespace: str, configurations: bytes, release_key: str) -> Answer:
@@ -50,16 +55,34 @@ def config_answer(app: str, cluster: str, namespace: str, configurations: bytes,
     body = b"".join(
         (head[:-1], b',"configurations":', configurations, b',"releaseKey":', orjson.dumps(release_key), b"}")
     )
-    return ok(JSON_TYPE, body)
+    return ok(JSON_TYPE, body, _vary(body))
+
+
+def changes_answer(
+    app: str, cluster: str, namespace: str, changes: Sequence[Mapping[str, str]], release_key: str
+) -> Answer:
+    """The incremental answer of ``/configs`` (section 5)."""
+    body = orjson.dumps(
+        {
+            "appId": app,
+            "cluster": cluster,
+            "namespaceName": namespace,
+            "releaseKey": release_key,
+            "configSyncType": INCREMENTAL_SYNC,
+            "configurationChanges": changes,
+        }
+    )
+    return ok(JSON_TYPE, body, _vary(body))
 
 
 def file_answer(surface: Surface, namespace: str, body: bytes) -> Answer:
     """An answer of one of the ``/configfiles`` forms; ``namespace`` is spelled as requested."""
+    extra = _INERT + _vary(body)
     if surface is Surface.FILE_JSON:
-        return ok(JSON_TYPE, body, _INERT)
+        return ok(JSON_TYPE, body, extra)
     if surface is Surface.FILE_RAW:
-        return ok(_RAW_TYPES.get(format_of(namespace), TEXT_TYPE), body, _INERT)
-    return ok(TEXT_TYPE, body, _INERT)
+        return ok(_RAW_TYPES.get(format_of(namespace), TEXT_TYPE), body, extra)
+    return ok(TEXT_TYPE, body, extra)
 
 
 def handler_error(status: int, code: str, message: str, exception: str) -> Answer:
@@ -67,6 +90,7 @@ def handler_error(status: int, code: str, message: str, exception: str) -> Answe
     return json_answer(
         status,
         {"status": status, "message": message, "timestamp": _now(), "exception": exception, "code": code},
+        code=code,
     )
 
 
@@ -83,13 +107,17 @@ def container_error(status: int, code: str, message: str, path: bytes, *, retry_
         "code": code,
         "message": message,
     }
-    return json_answer(status, body, extra)
+    return json_answer(status, body, extra, code)
 
 
 def target_too_long(path: bytes) -> Answer:
     """The refusal of a target that no part of this server takes."""
-    message = f"Path and query have more than {TARGET_LIMIT} bytes together; watch fewer namespaces with one poll."
+    message = f"A target has {TARGET_LIMIT} bytes at most, its path {PATH_LIMIT}; watch fewer namespaces with one poll."
     return container_error(400, "target_too_long", message, path)
+
+
+def _vary(body: bytes) -> tuple[Header, ...]:
+    return _VARY if len(body) >= PACKED_FROM else ()
 
 
 def _headers(content_type: bytes, body: bytes, extra: tuple[Header, ...]) -> tuple[Header, ...]:

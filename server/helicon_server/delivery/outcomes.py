@@ -5,7 +5,7 @@ Every shell (ASGI, or a protocol class of the server) turns these into bytes; no
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,11 +19,16 @@ Header = tuple[bytes, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Bytes to send now. ``headers`` hold Content-Length except on 304, which has no body."""
+    """Bytes to send now. ``headers`` hold Content-Length except on 304, which has no body.
+
+    ``head`` belongs to the shells: status line and headers as they are written, made by the first one that needs them.
+    """
 
     status: int
     headers: tuple[Header, ...]
     body: bytes
+    head: bytes = field(default=b"", init=False, repr=False, compare=False)
+    code: str = ""  # of a refusal
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from urllib.parse import unquote_plus, unquote_to_bytes
 
-# Bytes of path and query. Apollo takes 10,240 for the whole head; this is a poll of some 800 short names. The parser of
-# targets ends at 65,535 and a head at 65,536, of which the headers need a part.
-TARGET_LIMIT = 60 * 1024
+# Bytes of path and query. Apollo takes 10,240 for the whole head; this is a poll of a thousand names of eighty
+# characters, each with some eighty bytes of escaped JSON around it.
+TARGET_LIMIT = 160 * 1024
+PATH_LIMIT = 60 * 1024  # bytes of the path alone; servers' own parsers of paths end at 65,535
 NAME_LIMIT = 256  # characters of one name in a request; stored names are shorter, and what is remembered stays bounded
 
 HeaderOf = Callable[[bytes], bytes | None]

@@ -1,5 +1,5 @@
 """uvicorn's HTTP protocol with bounds in front of everything: size and time of a request's head, time of its body,
-number of connections.
+time to read an answer, number of connections.
 
 Nothing here needs a token, so nothing here may cost much. The bytes of a head are counted before they are parsed into
 anything, and one timer a connection runs only while a request is incomplete: a request that arrives whole, as nearly
@@ -20,10 +20,11 @@ from typing import Any, ClassVar, Final
 import uvicorn
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
 
 from helicon_server.delivery.answers import container_error, target_too_long
 from helicon_server.delivery.outcomes import Answer
-from helicon_server.delivery.requests import TARGET_LIMIT
+from helicon_server.delivery.requests import PATH_LIMIT, TARGET_LIMIT
 
 _DISCARD_LIMIT: Final = 1024 * 1024  # bytes read from a refused client, so that it gets to read why
 _RETRY_AFTER_S: Final = 1
@@ -41,12 +42,20 @@ _METHODS: Final = (
     "on_body",
     "on_message_complete",
     "on_response_complete",
+    "pause_writing",
+    "resume_writing",
+    "timeout_keep_alive_handler",
     "_unset_keepalive_if_required",
 )
 _ATTRIBUTES: Final[tuple[tuple[type, frozenset[str]], ...]] = (
-    (HttpToolsProtocol, frozenset({"connections", "cycle", "flow", "headers", "loop", "pipeline", "transport"})),
+    (
+        HttpToolsProtocol,
+        frozenset({"client", "connections", "cycle", "flow", "headers", "loop", "parser", "pipeline", "scope"})
+        | frozenset({"server_state", "timeout_keep_alive", "timeout_keep_alive_task", "transport"}),
+    ),
     (RequestResponseCycle, frozenset({"disconnected", "message_event", "response_complete", "response_started"})),
-    (FlowControl, frozenset({"read_paused"})),
+    (FlowControl, frozenset({"read_paused", "write_paused"})),
+    (ServerState, frozenset({"default_headers", "total_requests"})),
 )
 
 
@@ -54,10 +63,11 @@ _ATTRIBUTES: Final[tuple[tuple[type, frozenset[str]], ...]] = (
 class Bounds:
     """How large, how slow, how many. Sizes in bytes, durations in seconds."""
 
-    head_bytes: int = 64 * 1024  # target and headers together
+    head_bytes: int = 192 * 1024  # target and headers together
     header_lines: int = 200
     head_s: float = 10.0  # from the connection, or from the first byte of a later request, to the end of its head
     body_s: float = 10.0  # between two pieces of a body
+    unread_s: float = 20.0  # that a client may take to read anything of what was written for it
     linger_s: float = 2.0  # that a refused client has to read why, and one over the bound to ask
     connections: int = 800  # open ones; more are answered 503
     turned_away: int = 100  # open ones beyond those; still more are closed without a word
@@ -80,8 +90,13 @@ def bounds_for(open_files: int) -> Bounds:
 
 def bounded(bounds: Bounds) -> type[HttpToolsProtocol]:
     """The protocol class for ``uvicorn.Config(http=...)``. Raises RuntimeError for a uvicorn that it does not fit."""
+    check_uvicorn()
+    return type("Bounded", (BoundedProtocol,), {"bounds": bounds, "__slots__": ()})
+
+
+def check_uvicorn() -> None:
+    """Raises RuntimeError for a uvicorn that the protocol classes of this server do not fit."""
     check_fit(HttpToolsProtocol, _ATTRIBUTES)
-    return type("BoundedProtocol", (_BoundedProtocol,), {"bounds": bounds})
 
 
 def check_fit(protocol: type, attributes: tuple[tuple[type, frozenset[str]], ...]) -> None:
@@ -95,7 +110,9 @@ def check_fit(protocol: type, attributes: tuple[tuple[type, frozenset[str]], ...
         raise RuntimeError(f"uvicorn {uvicorn.__version__} cannot be bounded, it has no {', '.join(missing)}")
 
 
-class _Stage(Enum):
+class Stage(Enum):
+    """Where in a request the parser stands."""
+
     BETWEEN = auto()
     HEAD = auto()
     BODY = auto()
@@ -105,23 +122,44 @@ class _RefusedError(Exception):
     """Leaves the parser; its verdict is in the protocol."""
 
 
-class _BoundedProtocol(HttpToolsProtocol):
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol class with its bounds; ``bounded`` makes the class that has them."""
+
+    # Slots keep uvicorn's part of each connection in a dictionary that shares its keys with the others'.
+    __slots__ = (
+        "_at_most",
+        "_discarded",
+        "_last_word",
+        "_moved",
+        "_moved_since",
+        "_refused",
+        "_stage",
+        "_surplus",
+        "_timed",
+        "_timer",
+        "_unclaimed",
+        "_unread",
+        "_unread_timer",
+        "_verdict",
+    )
     bounds: ClassVar[Bounds]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._stage = _Stage.BETWEEN
+        self._stage = Stage.BETWEEN
         self._moved = False  # a part of a message began or ended, or a piece of a body came
         self._moved_since = False  # the same, since the timer was set
         self._unclaimed = 0  # bytes since then: of a head or of trailers, and in the parser's memory
         self._at_most = 0  # bytes that the current head can have by now
         self._timer: asyncio.TimerHandle | None = None
-        self._timed = _Stage.BETWEEN  # the stage that the timer was set in
+        self._timed = Stage.BETWEEN  # the stage that the timer was set in
         self._surplus = False
         self._verdict: Answer | None = None  # of the parser's callback that just raised
         self._refused = False  # no more requests are read
         self._last_word: Answer | None = None  # to be said behind the answers that are owed
         self._discarded = 0
+        self._unread = 0  # bytes that the client had not read when it was last looked at
+        self._unread_timer: asyncio.TimerHandle | None = None
 
     # --- events of the connection -----------------------------------------------------------------
 
@@ -136,6 +174,7 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_timer()
+        self._end_unread_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -155,12 +194,12 @@ class _BoundedProtocol(HttpToolsProtocol):
             if self._unclaimed > self.bounds.head_bytes:
                 self._refuse(self._too_large())
                 return
-        if self._stage is _Stage.BETWEEN and not self._unclaimed:
+        if self._stage is Stage.BETWEEN and not self._unclaimed:
             if self._timer is not None:
                 self._end_timer()
         elif self._timer is None or self._timed is not self._stage:
             self._end_timer()
-            self._set_timer(self.bounds.body_s if self._stage is _Stage.BODY else self.bounds.head_s)
+            self._set_timer(self.bounds.body_s if self._stage is Stage.BODY else self.bounds.head_s)
 
     def send_400_response(self, msg: str) -> None:
         verdict, self._verdict = self._verdict, None
@@ -172,17 +211,18 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._moved = True
-        self._stage = _Stage.HEAD
+        self._stage = Stage.HEAD
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._moved = True
-        if self._at_most > self.bounds.head_bytes or len(self.headers) > self.bounds.header_lines or self._surplus:
+        if self._at_most > PATH_LIMIT or len(self.headers) > self.bounds.header_lines or self._surplus:
             self._look_at_head()
-        super().on_headers_complete()
-        self._stage = _Stage.BODY
         if self.ws_protocol_class is None:
-            self.url = b""  # only an upgrade needs it again; a held poll's can have sixty thousand bytes
+            self._begin_request()
+        else:  # an upgrade needs the target as it came
+            super().on_headers_complete()
+        self._stage = Stage.BODY
 
     def on_body(self, body: bytes) -> None:
         self._moved = True
@@ -190,13 +230,71 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._moved = True
-        self._stage = _Stage.BETWEEN
+        self._stage = Stage.BETWEEN
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self._last_word is not None and not self._owes():
             self._end(self._last_word)
+        if self.transport.is_closing():
+            self._watch_unread()
+
+    # --- events of a slow reader ------------------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_unread()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self._end_unread_timer()
+
+    def timeout_keep_alive_handler(self) -> None:
+        if not self.transport.is_closing():
+            self._close()
+
+    def _watch_unread(self) -> None:
+        """Makes sure that what was written and never read is kept for a bounded time, also behind the close."""
+        self._unread = self.transport.get_write_buffer_size()
+        if self._unread and self._unread_timer is None:
+            self._unread_timer = self.loop.call_later(self.bounds.unread_s, self._look_at_unread)
+
+    def _look_at_unread(self) -> None:
+        self._unread_timer = None
+        before = self._unread
+        if self.transport.get_write_buffer_size() < before:
+            self._watch_unread()
+        else:
+            self.transport.abort()
+
+    def _end_unread_timer(self) -> None:
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
+
+    def _close(self) -> None:
+        """Closes a connection that waits for nothing; does not wait for a client that reads no more."""
+        self.transport.close()
+        self._watch_unread()
+
+    # --- the request ------------------------------------------------------------------------------
+
+    def _begin_request(self) -> None:
+        """Starts uvicorn's work on a request, with the query left out of what its short parser of targets sees.
+
+        The task that it starts runs later and finds the query in its scope. The target itself is forgotten: a held
+        poll's can have a hundred thousand bytes.
+        """
+        target = self.url
+        if target.startswith(b"/") and b"#" not in target:
+            self.url, _, query = target.partition(b"?")
+            super().on_headers_complete()
+            self.scope["query_string"] = query
+        else:
+            super().on_headers_complete()
+        self.url = b""
 
     # --- verdicts ---------------------------------------------------------------------------------
 
@@ -205,7 +303,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > self.bounds.head_bytes or len(self.headers) > self.bounds.header_lines:
             self._verdict = self._too_large()
-        elif len(self.url) > TARGET_LIMIT:
+        elif len(self.url) > TARGET_LIMIT or len(self._path()) > PATH_LIMIT:
             self._verdict = target_too_long(self._path())
         elif self._surplus:
             message = "This server has as many connections as it may; ask another one."
@@ -240,17 +338,17 @@ class _BoundedProtocol(HttpToolsProtocol):
     def _late(self) -> None:
         self._timer = None
         if self._refused or self.transport.is_closing():
-            self.transport.close()
+            self._close()
         elif self.flow.read_paused or self._moved_since:  # it is we who do not read, or there was progress
-            self._set_timer(self.bounds.body_s if self._stage is _Stage.BODY else self.bounds.head_s)
-        elif self._stage is _Stage.HEAD:
+            self._set_timer(self.bounds.body_s if self._stage is Stage.BODY else self.bounds.head_s)
+        elif self._stage is Stage.HEAD:
             message = f"The head of the request was not complete after {self.bounds.head_s:g} s."
             self._refuse(container_error(408, "request_timeout", message, self._path()))
-        elif self._stage is _Stage.BODY:
+        elif self._stage is Stage.BODY:
             message = f"Nothing more of the body came for {self.bounds.body_s:g} s."
             self._refuse(container_error(408, "request_timeout", message, b""))
         elif not self._owes():  # nothing was asked, or nothing but line ends came
-            self.transport.close()
+            self._close()
 
     # --- the end ----------------------------------------------------------------------------------
 
@@ -263,7 +361,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         """Reads no more requests; says why as soon as no answer is owed."""
         self._refused = True
         self._end_timer()
-        if self._stage is _Stage.BODY:
+        if self._stage is Stage.BODY:
             self._break_off(answer)
         elif self._owes():
             self._last_word = answer

@@ -14,6 +14,7 @@ import uvicorn
 from helicon_server.delivery.plane import DeliveryPlane
 from helicon_server.http.bounded_protocol import Bounds, bounded
 from helicon_server.http.client_api import ClientApi
+from helicon_server.http.fast_protocol import fast
 from tests.support.ports import LOOPBACK
 from tests.support.wait import wait_until_async
 
@@ -32,14 +33,20 @@ class Node:
 
 
 @asynccontextmanager
-async def serving(plane: DeliveryPlane, bounds: Bounds | None = None) -> AsyncIterator[Node]:
-    """Serves a started plane and stops it the way a node does: drain, then wait for the connections."""
+async def serving(
+    plane: DeliveryPlane, bounds: Bounds | None = None, *, below_asgi: bool = True
+) -> AsyncIterator[Node]:
+    """Serves a started plane and stops it the way a node does: drain, then wait for the connections.
+
+    Both shells serve it as in a node, or, with ``below_asgi=False``, the ASGI application does it alone.
+    """
+    bounds = bounds or Bounds()
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listening:
         listening.bind((LOOPBACK, 0))
         port: int = listening.getsockname()[1]
         config = uvicorn.Config(
             ClientApi(plane),
-            http=bounded(bounds or Bounds()),
+            http=fast(bounds, lambda: plane) if below_asgi else bounded(bounds),
             ws="none",
             lifespan="off",
             log_config=None,

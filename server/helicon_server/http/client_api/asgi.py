@@ -26,6 +26,9 @@ Send = Callable[[Message], Awaitable[None]]
 
 _PREFIXES: Final = ("/configs/", "/configfiles/", "/notifications/", "/services/", "/health/", "/envs/")
 _PLAIN: Final = frozenset({"/configs", "/configfiles", "/notifications", "/services", "/health", "/envs"})
+DECIDED: Final = "helicon.decided"
+"""Where in the scope the other shell leaves what was decided of a request already: nothing is decided twice."""
+
 _log = structlog.get_logger("helicon.delivery")
 
 
@@ -49,8 +52,10 @@ class ClientApi:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method: str = scope["method"]
-        client = scope.get("client")
-        outcome = self._decide(method, _target(scope), _Headers(scope["headers"]), client[0] if client else "")
+        outcome: Outcome | None = scope.get(DECIDED)
+        if outcome is None:
+            client = scope.get("client")
+            outcome = self._decide(method, _target(scope), Headers(scope["headers"]), client[0] if client else "")
         if isinstance(outcome, Defer):
             outcome = await self._resolved(outcome, scope)
         if isinstance(outcome, Park):
@@ -116,7 +121,7 @@ class _HeldPoll:
             _log.debug("delivery.answer_lost", error=type(error).__name__)
 
 
-class _Headers:
+class Headers:
     """Finds headers by lower-case name; a class, because a closure for each request costs more."""
 
     __slots__ = ("_raw",)
