@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.contract.rows import REF
 OTHER = replace(REF, namespace="redis")
 
 
-async def _published(tx: Write, name: str, **changes: object) -> LiveBranch:
+async def _published(tx: Write, name: str, **changes: Any) -> LiveBranch:
     """A branch with a release of its own, of a namespace that exists."""
     branch = await tx.branches.insert(rows.branch(name, **changes))
     namespace = await tx.namespaces.get(branch.ref)
