@@ -1,0 +1,235 @@
+"""Keeps the snapshot of one database: written behind what the node serves, read when the database is away.
+
+Nothing here is on the path of a request or of a release. What fails on the disk is a warning and a number; the node
+goes on, and tries again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final, Protocol, TypeVar
+
+import structlog
+
+from helicon_server.delivery.restore import State
+from helicon_server.delivery.snapshot.encoding import StateUnreadableError, decode, encode
+from helicon_server.delivery.snapshot.file import SavedContent, SnapshotFile, SnapshotUnusableError
+from helicon_server.domain.errors import Unavailable
+
+_SHORTEST_PAUSE_S: Final = 1.0  # between two saves: a burst of releases is saved a few times, not each by each
+_SHARE: Final = 10.0  # of the time at most goes into saving
+_CONFIRM_S: Final = 60.0
+_RETRY_S: Final = 15.0  # after a failure
+_LAST_SAVE_S: Final = 2.0
+_CHUNK_COUNT: Final = 200
+_CHUNK_BYTES: Final = 4 * 1024 * 1024
+
+T = TypeVar("T")
+_log = structlog.get_logger("helicon.delivery")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The content of a release that is served: its id in the database, its key and its characters."""
+
+    release_id: int
+    release_key: str
+    size: int
+
+
+class Served(Protocol):
+    """What the keeper asks of the node: what it serves of one database."""
+
+    def state(self) -> State:
+        """Everything that is served, without contents."""
+        ...
+
+    async def contents(self, wanted: Sequence[Wanted]) -> Mapping[str, bytes]:
+        """Encoded contents by release key, from memory or from the database; those without a good copy are left out.
+
+        Raises Unavailable.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A state from the disk. ``confirmed_at`` is when the database last held nothing newer."""
+
+    state: State
+    saved_at: datetime
+    confirmed_at: datetime
+
+
+class SnapshotKeeper:
+    """Belongs to one event loop; the file is touched in a thread of its own."""
+
+    def __init__(self, name: str, file: SnapshotFile, served: Served) -> None:
+        self.confirmed_at: datetime | None = None  # the file holds what the database held then
+        self.failures = 0  # saves that failed, for metrics
+        self._name = name
+        self._file = file
+        self._served = served
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"helicon-snapshot-{name}")
+        self._known: set[str] | None = None  # keys of the contents in the file; None until it is open to write
+        self._saved: bytes | None = None
+        self._dirty = asyncio.Event()
+        self._current_at: datetime | None = None
+        self._failing = False
+        self._task: asyncio.Task[None] | None = None
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    async def restore(self) -> Restored | None:
+        """The state that was saved last; None, with the reason in the log, when there is none to be used."""
+        try:
+            saved = await self._in_thread(self._file.load)
+            state = await self._in_thread(partial(decode, saved.body))
+        except SnapshotUnusableError as error:
+            _log.warning("delivery.snapshot_ignored", database=self._name, reason=error.reason)
+            return None
+        except StateUnreadableError as error:
+            _log.warning("delivery.snapshot_ignored", database=self._name, reason="unreadable", detail=str(error))
+            return None
+        self.confirmed_at = saved.confirmed_at
+        return Restored(state, saved.saved_at, saved.confirmed_at)
+
+    async def content(self, release_key: str) -> bytes | None:
+        """The encoded content of a release; None when the file has no good copy."""
+        body = await self._in_thread(partial(self._file.content, release_key))
+        if body is None and self._known is not None and release_key in self._known:
+            _log.error("delivery.content_corrupt", database=self._name, release_key=release_key, where="snapshot")
+            self._known.discard(release_key)  # written anew with the next save
+            self.changed()
+        return body
+
+    # --- writing ----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begins to save behind every change."""
+        self._task = asyncio.create_task(self._run(), name=f"helicon-snapshot-{self._name}")
+
+    async def stop(self) -> None:
+        """Saves once more if need be, in bounded time, and gives the file back. Safe to call twice."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            if self._dirty.is_set():
+                try:
+                    async with asyncio.timeout(_LAST_SAVE_S):
+                        await self._save()
+                except (TimeoutError, Unavailable, sqlite3.Error, OSError) as error:
+                    _log.warning("delivery.snapshot_failed", database=self._name, error=type(error).__name__)
+            await self._in_thread(self._file.close)
+        self._thread.shutdown(wait=False)
+
+    def changed(self) -> None:
+        """Says that something else is served now."""
+        self._dirty.set()
+
+    def current(self) -> None:
+        """Says that the database holds nothing newer than what is served."""
+        self._current_at = datetime.now(UTC)
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                async with asyncio.timeout(_CONFIRM_S):
+                    await self._dirty.wait()
+            except TimeoutError:
+                pass
+            begun = loop.time()
+            try:
+                await self._save() if self._dirty.is_set() else await self._confirm()
+            except Unavailable:  # a content is missing; the older state stays, for it is whole
+                self._dirty.set()
+                pause = _RETRY_S
+            except (sqlite3.Error, OSError) as error:
+                self._failed(error)
+                pause = _RETRY_S
+            except Exception as error:  # noqa: BLE001 - a keeper that dies would leave an old snapshot for ever
+                _log.error("delivery.snapshot_failed", database=self._name, error=repr(type(error)), exc_info=True)
+                self._failed(None)
+                pause = _RETRY_S
+            else:
+                self._works()
+                pause = max(_SHORTEST_PAUSE_S, _SHARE * (loop.time() - begun))
+            await asyncio.sleep(pause)
+
+    async def _save(self) -> None:
+        if not await self._own():
+            return
+        self._dirty.clear()
+        current_at = self._current_at or datetime.now(UTC)
+        state = self._served.state()
+        wanted = {each.release_key: each for each in _wanted(state)}
+        assert self._known is not None, "the file is ours"
+        for chunk in _chunks([each for key, each in wanted.items() if key not in self._known]):
+            found = await self._served.contents(chunk)
+            added = [SavedContent(key, body) for key, body in found.items()]
+            await self._in_thread(partial(self._file.add, added))
+            self._known.update(found)
+        body = await self._in_thread(partial(encode, state))
+        forget = self._known - wanted.keys()
+        if body != self._saved or forget:
+            await self._in_thread(partial(self._file.save, body, current_at, forget))
+            self._saved = body
+            self._known -= forget
+        self.confirmed_at = current_at
+
+    async def _confirm(self) -> None:
+        at = self._current_at
+        if at is None or self._saved is None or at == self.confirmed_at or not await self._own():
+            return
+        await self._in_thread(partial(self._file.confirm, at))
+        self.confirmed_at = at
+
+    async def _own(self) -> bool:
+        """Opens the file to write unless another process has it. After a failure it is looked through anew."""
+        if not await self._in_thread(self._file.own):
+            return False
+        if self._known is None:
+            self._known = await self._in_thread(self._file.prepare)
+        return True
+
+    def _failed(self, error: Exception | None) -> None:
+        self.failures += 1
+        self._known = self._saved = None
+        self._dirty.set()
+        if not self._failing and error is not None:
+            self._failing = True
+            _log.warning("delivery.snapshot_failed", database=self._name, error=type(error).__name__, detail=str(error))
+
+    def _works(self) -> None:
+        if self._failing:
+            self._failing = False
+            _log.info("delivery.snapshot_works_again", database=self._name)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _wanted(state: State) -> Iterable[Wanted]:
+    for release in (*state.live, *getattr(state, "branches", ())):
+        yield Wanted(release.release_id, release.release_key, release.size)
+
+
+def _chunks(wanted: Sequence[Wanted]) -> Iterable[list[Wanted]]:
+    chunk: list[Wanted] = []
+    size = 0
+    for each in wanted:
+        if chunk and (len(chunk) == _CHUNK_COUNT or size + each.size > _CHUNK_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(each)
+        size += each.size
+    if chunk:
+        yield chunk

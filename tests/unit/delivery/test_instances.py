@@ -1,0 +1,167 @@
+"""Instance records: noted behind the answers, coalesced, bounded (Apollo client protocol, section 14)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from helicon_server.delivery import instances
+from helicon_server.delivery.index import EnvironmentView, Resolution
+from helicon_server.delivery.instances import UNCHANGED_S, InstanceRecorder
+from helicon_server.domain.errors import Unavailable
+from helicon_server.domain.instance import InstanceRelease
+from helicon_server.domain.model import LiveRelease
+from helicon_server.domain.names import NamespaceRef
+from helicon_server.storage.memory import MemoryDatabase
+
+
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Recording:
+    """A recorder over a database in memory that counts the records which it is given."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.database = MemoryDatabase()
+        self.recorder = InstanceRecorder(3600, self.clock)
+        follower = SimpleNamespace(database=self.database)
+        self.view = EnvironmentView("DEV", cast("Any", follower))
+
+    def serve(self, ip: str = "10.0.0.1", *, key: str = "k1", app: str = "shop", label: str = "") -> None:
+        release = LiveRelease(NamespaceRef("DEV", "shop", "default", "application"), 1, key, 1, 1)
+        self.recorder.on_served(self.view, app, "default", "", ip, label, Resolution(release, None))
+
+    async def stored(self) -> Sequence[InstanceRelease]:
+        await self.recorder.flush()
+        async with self.database.read() as tx:
+            return await tx.instances.list("DEV", "shop", "application", release_key=None, limit=100_000)
+
+
+@pytest.fixture
+async def recording() -> Recording:
+    made = Recording()
+    made.recorder.start([made.database])
+    return made
+
+
+async def test_served__is_recorded_with_instance_and_release(recording: Recording) -> None:
+    recording.serve(label="canary")
+    (record,) = await recording.stored()
+    assert (record.environment, record.app, record.cluster, record.data_center) == ("DEV", "shop", "default", "")
+    assert (record.ip, record.label, record.release_key) == ("10.0.0.1", "canary", "k1")
+    assert (record.owner, record.release_cluster, record.namespace) == ("shop", "default", "application")
+    await recording.recorder.stop()
+
+
+async def test_served__own_and_public__is_one_record_each(recording: Recording) -> None:
+    own = LiveRelease(NamespaceRef("DEV", "shop", "default", "redis"), 1, "k1", 1, 1)
+    public = LiveRelease(NamespaceRef("DEV", "infra", "default", "redis"), 2, "k2", 2, 1)
+    recording.recorder.on_served(recording.view, "shop", "default", "", "10.0.0.1", "", Resolution(own, public))
+    await recording.recorder.flush()
+    async with recording.database.read() as tx:
+        assert len(await tx.instances.list("DEV", "shop", "redis", release_key="k1", limit=10)) == 1
+        assert len(await tx.instances.list("DEV", "infra", "redis", release_key="k2", limit=10)) == 1
+    await recording.recorder.stop()
+
+
+async def test_unchanged__is_written_again_after_ten_minutes_only(recording: Recording) -> None:
+    recording.serve()
+    (first,) = await recording.stored()
+    for _ in range(100):
+        recording.serve()
+    await recording.stored()
+    assert recording.recorder.written == 1
+    recording.clock.now += UNCHANGED_S
+    recording.serve()
+    (again,) = await recording.stored()
+    assert recording.recorder.written == 2
+    assert (again.delivered_at, again.seen_at > first.seen_at) == (first.delivered_at, True)
+    await recording.recorder.stop()
+
+
+async def test_new_release__is_written_at_once_and_only_the_newest(recording: Recording) -> None:
+    recording.serve(key="k1")
+    recording.serve(key="k2")
+    recording.serve(key="k3")
+    (record,) = await recording.stored()
+    assert record.release_key == "k3"
+    assert recording.recorder.written == 1
+    await recording.recorder.stop()
+
+
+@pytest.mark.parametrize("ip", ["", "1" * 129])
+async def test_instance__without_an_address__is_not_recorded(recording: Recording, ip: str) -> None:
+    recording.serve(ip)
+    assert await recording.stored() == []
+    await recording.recorder.stop()
+
+
+async def test_queue__over_its_bound__drops_the_oldest_and_counts(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instances, "_PENDING_LIMIT", 3)
+    for number in range(5):
+        recording.serve(f"10.0.0.{number}")
+    assert {record.ip for record in await recording.stored()} == {"10.0.0.2", "10.0.0.3", "10.0.0.4"}
+    assert recording.recorder.dropped == 2
+    recording.serve("10.0.0.0")  # dropped, so it is noted again
+    assert len(await recording.stored()) == 4
+    await recording.recorder.stop()
+
+
+async def test_known__over_its_bound__is_noted_again(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(instances, "_KNOWN_LIMIT", 2)
+    for number in range(4):
+        recording.serve(f"10.0.0.{number}")
+    assert len(recording.recorder._known) == 2
+    assert len(await recording.stored()) == 4
+    await recording.recorder.stop()
+
+
+async def test_many__go_in_batches_of_500(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    write = recording.recorder._write
+
+    async def noted(database: Any, records: list[InstanceRelease]) -> bool:
+        sizes.append(len(records))
+        return await write(database, records)
+
+    monkeypatch.setattr(recording.recorder, "_write", noted)
+    for number in range(1100):
+        recording.serve(f"10.0.{number // 256}.{number % 256}")
+    assert len(await recording.stored()) == 1100
+    assert sizes == [500, 500, 100]
+    await recording.recorder.stop()
+
+
+async def test_database__away__drops_and_notes_again(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> Any:
+        raise Unavailable("away")
+
+    recording.serve("10.0.0.1")
+    recording.serve("10.0.0.2")
+    with monkeypatch.context() as patched:
+        patched.setattr(recording.database, "write", away)
+        await recording.recorder.flush()
+    assert recording.recorder.dropped == 2
+    assert await recording.stored() == []
+    recording.serve("10.0.0.1")
+    assert len(await recording.stored()) == 1
+    await recording.recorder.stop()
+
+
+async def test_stop__writes_what_waits(recording: Recording) -> None:
+    recording.serve()
+    await recording.recorder.stop()
+    assert recording.recorder.written == 1
