@@ -121,21 +121,21 @@ def test_quirk_dotnet__takes_404_for_empty_and_asks_on__until_there_is_a_release
 def test_quirk_python__gives_up_polls_before_they_end__and_leaves_nothing_behind(
     servers: Servers, request: pytest.FixtureRequest
 ) -> None:
-    """With room for eleven polls of one address, fifty that were left do not stand in the way of the next ten."""
-    node = servers.start(env={"HELICON_POLLS_PER_ADDRESS": "11"})
+    """With room for four polls of one address, twelve that were left do not stand in the way of the next three."""
+    node = servers.start(env={"HELICON_POLLS_PER_ADDRESS": "4"})
     world, app = World(node), app_of(request)
     world.app(app, "application")
     known = {"application": world.publish(app, "application", {"k": "1"}).notification_id}
     with ExitStack() as staying:
-        for _ in range(5):
+        for _ in range(4):
             with ExitStack() as leaving:
-                for _ in range(10):
+                for _ in range(3):
                     leaving.enter_context(_held(node, poll(app, known)))
-        held = [staying.enter_context(_held(node, poll(app, known))) for _ in range(10)]
+        held = [staying.enter_context(_held(node, poll(app, known))) for _ in range(3)]
 
         world.publish(app, "application", {"k": "2"})
 
-        assert statuses(wire.receive() for wire in held) == [200] * 10
+        assert statuses(wire.receive() for wire in held) == [200] * 3
 
 
 def _held(node: ServerProcess, target: str) -> Wire:
