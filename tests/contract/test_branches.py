@@ -79,6 +79,8 @@ async def test_branch__updated__changes_all_but_where_it_belongs_and_who_made_it
         rules=(GrayRule("x", percent=99.99),),
         overlay={},
         removed=(),
+        live_overlay={"z": "9", "b": "中"},
+        live_removed=("y", "x"),
         release_id=7,
         revision=2,
         updated_at=rows.LATER,

@@ -36,6 +36,20 @@ async def test_instances__of_one_release__are_those_that_hold_it_now(database: D
     assert [seen.ip for seen in new] == ["10.0.0.2"]
 
 
+async def test_instances__of_some_clusters__are_those_whose_release_is_of_one_of_them(database: Database) -> None:
+    async with database.write() as tx:
+        await tx.instances.record([rows.seen("1", release_cluster="b1"), rows.seen("2", release_cluster="SHAJQ")])
+        await tx.instances.record([rows.seen("3"), rows.seen("4", release_key="k2")])
+    found = {}
+    async with database.read() as tx:
+        for key, clusters in ((None, ["default", "b1"]), ("k1", ["default", "b1"]), (None, ["other"]), (None, [])):
+            listed = await tx.instances.list(
+                "DEV", "order-service", "application", release_key=key, limit=9, release_clusters=clusters
+            )
+            found[key, len(clusters)] = {seen.ip for seen in listed}
+    assert found == {(None, 2): {"1", "3", "4"}, ("k1", 2): {"1", "3"}, (None, 1): set(), (None, 0): set()}
+
+
 async def test_instance__seen_again__keeps_the_delivery_of_its_release_only(database: Database) -> None:
     first = rows.seen()
     again = replace(first, label="l", delivered_at=rows.LATER, seen_at=rows.LATER)

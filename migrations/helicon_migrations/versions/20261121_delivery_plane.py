@@ -45,6 +45,7 @@ def _branches() -> None:
         sa.Column("priority", sa.Integer(), nullable=False),
         sa.Column("rules", sa.Text(), nullable=False),
         sa.Column("changes", sa.Text(), nullable=False),
+        sa.Column("live_changes", sa.Text(), nullable=False),
         sa.Column("release_id", IDENTIFIER),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -51,6 +51,9 @@ class GrayBranch:
     created_by: str
     updated_at: datetime
     updated_by: str
+    # What its release was made of: the draft above may have moved on, and a new release of the namespace takes these.
+    live_overlay: Mapping[str, str] = field(default_factory=dict)
+    live_removed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

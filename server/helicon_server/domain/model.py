@@ -142,7 +142,7 @@ class ReleaseHead:
     title: str
     comment: str
     previous_id: int | None
-    source_id: int | None  # the release whose content a rollback brought back
+    source_id: int | None  # the release whose content a rollback brought back, or that a branch was laid over
     draft_revision: int
     content_sha256: str  # of the canonical JSON of the configurations
     size: int  # characters of keys and values together

@@ -372,9 +372,19 @@ class NodeWriter(NodeReader, Protocol):
 
 class InstanceReader(Protocol):
     async def list(
-        self, environment: str, owner: str, namespace: str, *, release_key: str | None, limit: int
+        self,
+        environment: str,
+        owner: str,
+        namespace: str,
+        *,
+        release_key: str | None,
+        limit: int,
+        release_clusters: Sequence[str] | None = None,
     ) -> Sequence[InstanceRelease]:
-        """Lists the instances that were served a namespace of ``owner``, last seen first; of one release if asked."""
+        """Lists the instances that were served a namespace of ``owner``, last seen first.
+
+        If asked, those of one release, or of releases of these clusters and branches, alone.
+        """
         ...
 
 

@@ -115,13 +115,22 @@ class MemoryInstances:
         self._session = session
 
     async def list(
-        self, environment: str, owner: str, namespace: str, *, release_key: str | None, limit: int
+        self,
+        environment: str,
+        owner: str,
+        namespace: str,
+        *,
+        release_key: str | None,
+        limit: int,
+        release_clusters: Sequence[str] | None = None,
     ) -> Sequence[InstanceRelease]:
         wanted = (environment, owner, namespace)
         found = [
             seen
             for seen in self._session.state.instances.values()
-            if (seen.environment, seen.owner, seen.namespace) == wanted and release_key in (None, seen.release_key)
+            if (seen.environment, seen.owner, seen.namespace) == wanted
+            and release_key in (None, seen.release_key)
+            and (release_clusters is None or seen.release_cluster in release_clusters)
         ]
         found.sort(key=lambda seen: (seen.app, seen.cluster, seen.data_center, seen.ip))
         found.sort(key=lambda seen: seen.seen_at, reverse=True)

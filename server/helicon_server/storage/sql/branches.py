@@ -32,6 +32,7 @@ _COLUMNS = (
     branches.c.created_by,
     branches.c.updated_at,
     branches.c.updated_by,
+    branches.c.live_changes,
 )
 _OF_NAMESPACE = select(*_COLUMNS).where(
     branches.c.environment == bindparam("environment"),
@@ -125,6 +126,7 @@ def _changing(branch: GrayBranch) -> dict[str, Any]:
         "priority": branch.priority,
         "rules": {"rules": [asdict(rule) for rule in branch.rules]},
         "changes": {"set": dict(branch.overlay), "remove": list(branch.removed)},
+        "live_changes": {"set": dict(branch.live_overlay), "remove": list(branch.live_removed)},
         "release_id": branch.release_id,
         "revision": branch.revision,
         "updated_at": branch.updated_at,
@@ -140,10 +142,10 @@ def _rules(document: Mapping[str, Any]) -> tuple[GrayRule, ...]:
 
 
 def _branch(row: Record) -> GrayBranch:
-    id_, environment, app, cluster, namespace, name, title, priority, rules, changes, *rest = row
+    id_, environment, app, cluster, namespace, name, title, priority, rules, changes, *rest, live = row
     ref = NamespaceRef(environment, app, cluster, namespace)
-    removed = tuple(changes["remove"])
-    return GrayBranch(id_, ref, name, title, priority, _rules(rules), changes["set"], removed, *rest)
+    made = GrayBranch(id_, ref, name, title, priority, _rules(rules), changes["set"], tuple(changes["remove"]), *rest)
+    return replace(made, live_overlay=live["set"], live_removed=tuple(live["remove"]))
 
 
 def _live(row: Record) -> LiveBranch:

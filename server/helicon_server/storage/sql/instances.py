@@ -37,7 +37,8 @@ _LIST = (
     .order_by(instances.c.seen_at.desc(), instances.c.app, instances.c.cluster, instances.c.data_center, instances.c.ip)
     .limit(bindparam("limit"))
 )
-_LIST_OF_RELEASE = _LIST.where(instances.c.release_key == bindparam("release_key"))
+_OF_RELEASE = instances.c.release_key == bindparam("release_key")
+_OF_CLUSTERS = instances.c.release_cluster.in_(bindparam("release_clusters", expanding=True))
 _FORGET = delete(instances).where(instances.c.seen_at < bindparam("at"))
 
 
@@ -60,14 +61,24 @@ class SqlInstanceReader:
         self._session = session
 
     async def list(
-        self, environment: str, owner: str, namespace: str, *, release_key: str | None, limit: int
+        self,
+        environment: str,
+        owner: str,
+        namespace: str,
+        *,
+        release_key: str | None,
+        limit: int,
+        release_clusters: Sequence[str] | None = None,
     ) -> Sequence[InstanceRelease]:
-        parameters = {"environment": environment, "owner": owner, "namespace": namespace, "limit": limit}
-        if release_key is None:
-            rows = await self._session.rows(_LIST, parameters)
-        else:
-            rows = await self._session.rows(_LIST_OF_RELEASE, {**parameters, "release_key": release_key})
-        return [InstanceRelease(*row) for row in rows]
+        statement = _LIST
+        asked: dict[str, Any] = {"environment": environment, "owner": owner, "namespace": namespace, "limit": limit}
+        if release_key is not None:
+            statement = statement.where(_OF_RELEASE)
+            asked["release_key"] = release_key
+        if release_clusters is not None:
+            statement = statement.where(_OF_CLUSTERS)
+            asked["release_clusters"] = release_clusters
+        return [InstanceRelease(*row) for row in await self._session.rows(statement, asked)]
 
 
 class SqlInstanceWriter(SqlInstanceReader):

@@ -22,6 +22,7 @@ branches = Table(
     Column("priority", Integer, nullable=False),
     Column("rules", Document, nullable=False),
     Column("changes", Document, nullable=False),  # what it lays over its namespace, and what it leaves out
+    Column("live_changes", Document, nullable=False),  # the same, as its release was made of
     Column("release_id", Identifier),
     Column("revision", Integer, nullable=False),
     Column("created_at", Instant, nullable=False),
