@@ -6,7 +6,7 @@ from helicon.protocol.names import SEPARATOR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 def merge(public: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
@@ -14,9 +14,22 @@ def merge(public: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
     return {**public, **own}
 
 
-def join_release_keys(own: str | None, public: str | None) -> str:
-    """Joins the keys of the contributing releases, the app's first; one alone stays plain."""
-    return SEPARATOR.join([key for key in (own, public) if key])
+def merge_all(configurations: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Merges any number of configurations, the winning one first, as release keys are joined."""
+    merged: dict[str, str] = {}
+    for each in reversed(configurations):
+        merged.update(each)
+    return merged
+
+
+def join_release_keys(*keys: str | None) -> str:
+    """Joins the keys of the contributing releases, the winning one first; one alone stays plain."""
+    return SEPARATOR.join([key for key in keys if key])
+
+
+def split_release_key(release_key: str) -> list[str]:
+    """The keys of the releases that contributed, in their order and each once (section 5)."""
+    return list(dict.fromkeys([key for key in release_key.split(SEPARATOR) if key]))
 
 
 def is_older(candidate: str, held: str) -> bool:

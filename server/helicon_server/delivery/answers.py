@@ -12,7 +12,7 @@ import orjson
 from helicon.protocol.changes import INCREMENTAL_SYNC
 from helicon.protocol.names import format_of
 from helicon_server.delivery.outcomes import Answer, Header
-from helicon_server.delivery.requests import PATH_LIMIT, TARGET_LIMIT, Surface
+from helicon_server.delivery.requests import NAME_LIMIT, PATH_LIMIT, TARGET_LIMIT, Surface
 
 JSON_TYPE: Final = b"application/json;charset=UTF-8"
 TEXT_TYPE: Final = b"text/plain;charset=UTF-8"
@@ -114,6 +114,11 @@ def target_too_long(path: bytes) -> Answer:
     """The refusal of a target that no part of this server takes."""
     message = f"A target has {TARGET_LIMIT} bytes at most, its path {PATH_LIMIT}; watch fewer namespaces with one poll."
     return container_error(400, "target_too_long", message, path)
+
+
+def name_too_long(path: bytes) -> Answer:
+    """The refusal of a name that none can be as long as."""
+    return container_error(400, "name_too_long", f"A name is longer than {NAME_LIMIT} characters.", path)
 
 
 def _vary(body: bytes) -> tuple[Header, ...]:

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 import structlog
 
 from helicon_server.bus.contract import Bus
-from helicon_server.delivery.index import EnvironmentView, fold
-from helicon_server.delivery.restore import State, lift, read_state
+from helicon_server.delivery.access import OpenSecret, open_keys
+from helicon_server.delivery.changes import Changes, gray_releases, read_changes, ref_of
+from helicon_server.delivery.folding import fold
+from helicon_server.delivery.hub import Origin
+from helicon_server.delivery.index import EnvironmentView
+from helicon_server.delivery.restore import Mark, State, by_environment, lift, marks_of, read_state
 from helicon_server.delivery.store import Content, ReleaseStore, identity
+from helicon_server.domain.access_key import AccessKey
 from helicon_server.domain.errors import Unavailable
-from helicon_server.domain.model import LiveRelease, Message, MessageKind, NamespaceDefinition, Release
-from helicon_server.domain.names import NamespaceRef
+from helicon_server.domain.model import Environment, LiveRelease, Message, MessageKind, Release
 from helicon_server.storage.contract import ConfigDatabase, ConfigRead
 
 _BATCH: Final = 500  # messages read at once
@@ -51,9 +55,11 @@ class Follower:
         store: ReleaseStore,
         *,
         sweep_s: float,
-        on_fired: Callable[[Iterable[str]], None],
+        on_fired: Callable[[Iterable[str], Origin | None], None],
         on_environments: Callable[[], None],
         on_definitions: Callable[[EnvironmentView, frozenset[str] | None], None],
+        on_access: Callable[[EnvironmentView, frozenset[str]], None],
+        open_secret: OpenSecret,
     ) -> None:
         self.database = database
         self.views: dict[str, EnvironmentView] = {}
@@ -61,12 +67,15 @@ class Follower:
         self.seen_id = 0  # every message up to here is in the views
         self.away_since: datetime | None = None  # the database does not answer since then
         self.away_reason: str | None = None
+        self.looked_at: float | None = None  # loop time of the last look at the table that came to its end
         self._bus = bus
         self._store = store
         self._sweep_s = sweep_s
         self._on_fired = on_fired
         self._on_environments = on_environments
         self._on_definitions = on_definitions  # with the folded names of the namespaces, None for all
+        self._on_access = on_access  # with the folded apps whose requests must be signed, or signed otherwise, now
+        self._open_secret = open_secret
         self._anchor: Message | None = None  # the message ``seen_id``: gone or another one when the table was set back
         self._set_back = False
         self._noticed = False  # and logged; the way back may take several rounds
@@ -186,17 +195,22 @@ class Follower:
     def _take_over(self, state: State) -> set[str]:
         """Puts a whole state in the place of the present one; returns the keys that have a new message."""
         fired = set()
-        live: dict[str, list[LiveRelease]] = {}
-        for release in state.live:
-            live.setdefault(release.ref.environment, []).append(release)
+        live = by_environment(state.live)
+        branches = by_environment(state.branches)
+        keys: dict[str, dict[str, list[AccessKey]]] = {}
+        for each in state.access_keys:
+            keys.setdefault(each.environment, {}).setdefault(fold(each.app), []).append(each)
         for name in [name for name in self.views if name not in state.environments]:
             view = self.views.pop(name)
             view.gone = True
             view.replace_all({}, ())
             self._on_definitions(view, None)
-        for name in state.environments:
+        for name, incremental in state.environments.items():
             view = self.views.setdefault(name, EnvironmentView(name, self))  # held polls know the old one
-            fired |= view.replace_all(state.definitions.get(name, {}), live.get(name, ()))
+            view.set_incremental(incremental)
+            of_apps = keys.get(name, {})
+            self._take_keys(view, {app: of_apps.get(app, ()) for app in view.apps_with_access() | of_apps.keys()})
+            fired |= view.replace_all(state.definitions.get(name, {}), live.get(name, ()), branches.get(name, ()))
         self.seen_id = state.newest_id
         self._anchor = state.newest
         return fired
@@ -207,26 +221,46 @@ class Follower:
             messages = await self._next_messages(tx)
             if not messages:
                 return False
-            environments = await self._new_environments(tx, messages)
-            definitions = await self._changed_definitions(tx, messages)
-            live, contents = await self._changed_releases(tx, messages)
+            origin = Origin(messages[0].created_at.timestamp(), asyncio.get_running_loop().time())
+            changes = await read_changes(tx, messages, self.views.keys())
+            contents = await self._contents(tx, changes.releases)
         self._keep(contents)
-        for name in environments:
-            self.views[name] = EnvironmentView(name, self)
-        for (environment, app), owned in definitions.items():
+        appeared = self._take_environments(changes.environments)
+        # Before anything else: what was published behind a key is never seen without it.
+        for (environment, app), keys in changes.access_keys.items():
+            if environment in self.views:
+                self._take_keys(self.views[environment], {fold(app): keys})
+        for (environment, app), owned in changes.definitions.items():
             if environment in self.views:
                 self.views[environment].replace_definitions(app, owned)
-        fired = self._swap(messages, live)
+        fired = self._swap(messages, changes)
         self._anchor = messages[-1]
         self.seen_id = messages[-1].id
-        if environments:
+        if appeared:
             self._on_environments()
         # Only now: whoever is woken finds the release here (Apollo client protocol, section 9).
-        self._on_fired(fired)
-        for environment in {environment for environment, _ in definitions} & self.views.keys():
+        self._on_fired(fired, origin)
+        for environment in {environment for environment, _ in changes.definitions} & self.views.keys():
             names = {fold(m.namespace) for m in messages if m.kind is MessageKind.DEFINITION}
             self._on_definitions(self.views[environment], frozenset(names))
         return len(messages) == _BATCH
+
+    def _take_environments(self, environments: Sequence[Environment]) -> bool:
+        """Takes over what environments there are and how they are set; tells whether one is new."""
+        appeared = False
+        for each in environments:
+            view = self.views.get(each.name)
+            if view is None:
+                view = self.views[each.name] = EnvironmentView(each.name, self)
+                appeared = True
+            view.set_incremental(each.incremental)
+        return appeared
+
+    def _take_keys(self, view: EnvironmentView, keys: Mapping[str, Sequence[AccessKey]]) -> None:
+        """Takes over all keys of some apps, and lets their polls go that may be refused now."""
+        changed = {app for app, owned in keys.items() if view.replace_access(app, open_keys(owned, self._open_secret))}
+        if changed:
+            self._on_access(view, frozenset(changed))
 
     async def _next_messages(self, tx: ConfigRead) -> Sequence[Message]:
         """The messages behind ``seen_id``, with one statement that also tells whether the table was set back.
@@ -240,27 +274,6 @@ class Follower:
         messages = await tx.messages.after(self.seen_id - 1, limit=_BATCH + 1)
         self._set_back = not messages or messages[0] != self._anchor
         return () if self._set_back else messages[1:]
-
-    async def _new_environments(self, tx: ConfigRead, messages: Sequence[Message]) -> list[str]:
-        known = all(m.environment in self.views and m.kind is not MessageKind.ENVIRONMENT for m in messages)
-        if known:
-            return []
-        return [found.name for found in await tx.environments.list() if found.name not in self.views]
-
-    async def _changed_definitions(
-        self, tx: ConfigRead, messages: Sequence[Message]
-    ) -> dict[tuple[str, str], Sequence[NamespaceDefinition]]:
-        apps = {(m.environment, m.app) for m in messages if m.kind is MessageKind.DEFINITION}
-        return {(environment, app): await tx.definitions.list(environment, app) for environment, app in sorted(apps)}
-
-    async def _changed_releases(
-        self, tx: ConfigRead, messages: Sequence[Message]
-    ) -> tuple[dict[str, LiveRelease], Iterable[Release]]:
-        refs = {_ref(m) for m in messages if m.kind is MessageKind.RELEASE}
-        if not refs:
-            return {}, ()
-        live = {fold(str(release.ref)): release for release in await tx.namespaces.live_of(sorted(refs, key=str))}
-        return live, await self._contents(tx, live.values())
 
     async def _contents(self, tx: ConfigRead, live: Iterable[LiveRelease]) -> Iterable[Release]:
         """Reads what is not in memory of some releases, the newest first and not more than is sensible at once."""
@@ -278,15 +291,16 @@ class Follower:
         for release in contents:
             self._store.put_content((self, release.head.id, release.head.key), Content.of(release))
 
-    def _swap(self, messages: Sequence[Message], live: dict[str, LiveRelease]) -> set[str]:
-        newest = {_ref(message): message.id for message in messages if message.kind is MessageKind.RELEASE}
+    def _swap(self, messages: Sequence[Message], changes: Changes) -> set[str]:
+        newest = {ref_of(message): message.id for message in messages if message.kind is MessageKind.RELEASE}
         fired = set()
         for ref, message_id in newest.items():
             view = self.views.get(ref.environment)
             if view is None:
                 continue
-            release = live.get(fold(str(ref)))
-            key = view.put(ref, release, max(message_id, release.message_id) if release else message_id)
+            release = changes.live.get(fold(str(ref)))
+            newest_id = max(message_id, release.message_id) if release else message_id
+            key = view.put(ref, release, newest_id, changes.branches.get(fold(str(ref)), ()))
             if key is not None:
                 fired.add(key)
         return fired
@@ -309,41 +323,50 @@ class Follower:
                 told_id=told,
                 newest_id=found.newest_id,
             )
-        served = {fold(str(ref)): (ref, key, newest) for ref, key, newest in self._served()}
-        present = {fold(str(release.ref)): release for release in found.live}
+        served, present = self._served(), marks_of(found)
         changed = [
-            release.ref
-            for name, release in present.items()
-            if release.message_id <= told
-            and served.get(name, (None, "", 0))[1:] != (release.release_key, release.message_id)
+            mark.ref for name, mark in present.items() if (mark.message_id or 0) <= told and mark != served.get(name)
         ]
         gone = [
-            ref for name, (ref, _, _) in served.items() if name not in present and ref.environment in found.environments
+            mark.ref
+            for name, mark in served.items()
+            if name not in present and mark.ref.environment in found.environments
         ]
         lifted = await lift(self.database, [*changed, *gone], told)
         async with self.database.read() as tx:
             state = await read_state(tx)
             moved = {fold(str(ref)) for ref in lifted}
-            contents = await self._contents(tx, [each for each in state.live if fold(str(each.ref)) in moved])
+            live = {name: each for each in state.live if (name := fold(str(each.ref))) in moved}
+            branches = {name: mark.branches for name, mark in marks_of(state).items() if name in moved}
+            contents = await self._contents(tx, [*live.values(), *gray_releases(branches, live)])
         self._keep(contents)
         fired = self._take_over(state)
-        present = {fold(str(release.ref)): release for release in state.live}
+        present = marks_of(state)
         for ref, message_id in lifted.items():
             view = self.views.get(ref.environment)
-            if view is not None and fold(str(ref)) not in present:
-                fired.add(view.put(ref, None, message_id) or view.key(ref.app, ref.cluster, ref.namespace))
+            mark = present.get(fold(str(ref)))
+            if view is not None and (mark is None or mark.message_id is None):
+                branches_of = () if mark is None else mark.branches
+                fired.add(view.put(ref, None, message_id, branches_of) or view.key_of(ref))
         self._on_environments()
-        self._on_fired(fired)
+        self._on_fired(fired, None)
         for view in self.views.values():
             self._on_definitions(view, None)
         self._noticed = False
 
-    def _served(self) -> Iterable[tuple[NamespaceRef, str, int | None]]:
-        """Every namespace that this node serves, with its release key and the id that clients were told."""
+    def _served(self) -> dict[str, Mark]:
+        """Every namespace that this node serves, with the id that clients were told."""
+        marks: dict[str, Mark] = {}
         for view in self.views.values():
+            for ref in view.branched():
+                key = view.key_of(ref)
+                marks[fold(str(ref))] = Mark(ref, "", None, view.branches(key))
             for release in view.live_releases():
-                ref = release.ref
-                yield ref, release.release_key, view.newest(view.key(ref.app, ref.cluster, ref.namespace))
+                key = view.key_of(release.ref)
+                marks[fold(str(release.ref))] = Mark(
+                    release.ref, release.release_key, view.newest(key), view.branches(key)
+                )
+        return marks
 
     # --- outages ----------------------------------------------------------------------------------
 
@@ -361,6 +384,7 @@ class Follower:
     def _back(self) -> None:
         self._failures = 0
         self._finished = self._begun
+        self.looked_at = asyncio.get_running_loop().time()
         if self.away_since is not None:
             away_s = (datetime.now(UTC) - self.away_since).total_seconds()
             self.away_since = self.away_reason = None
@@ -374,7 +398,3 @@ class Follower:
             self._first.set_result(None)
         else:
             self._first.set_exception(error)
-
-
-def _ref(message: Message) -> NamespaceRef:
-    return NamespaceRef(message.environment, message.app, message.cluster, message.namespace)

@@ -7,9 +7,9 @@ that a client is never told of a release that it cannot read (Apollo client prot
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from helicon.protocol.names import (
     DEFAULT_CLUSTER,
@@ -18,37 +18,40 @@ from helicon.protocol.names import (
     strip_properties,
     watch_key,
 )
+from helicon_server.delivery.access import AppKeys, tightened
+from helicon_server.delivery.asking import NOBODY, Asking
+from helicon_server.delivery.folding import fold
+from helicon_server.delivery.gray import AppRules, GraySelection
 from helicon_server.delivery.polls import Watched
+from helicon_server.domain.gray import LiveBranch
 from helicon_server.domain.model import LiveRelease, NamespaceDefinition
 from helicon_server.domain.names import NamespaceRef
 
 if TYPE_CHECKING:
     from helicon_server.delivery.follower import Follower
 
-_WATCHED_LIMIT = 20_000  # remembered watches; they are rebuilt when dropped
-_PLACEHOLDER = NO_APP_ID_PLACEHOLDER.lower()
-
-
-def fold(text: str) -> str:
-    """The form under which two names are the same name.
-
-    Stored names are ASCII. Text beyond ASCII stays as it is and so matches nothing: lower-casing it could turn a
-    foreign letter into an ASCII one (the Kelvin sign into ``k``).
-    """
-    return text.lower() if text.isascii() else text
+_WATCHED_LIMIT: Final = 20_000  # remembered watches; they are rebuilt when dropped
+_REPLACED_LIMIT: Final = 10_000  # remembered releases that clients may still hold
+_PLACEHOLDER: Final = NO_APP_ID_PLACEHOLDER.lower()
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """The live releases that answer a read: the app's own and the public one under it (section 4.2)."""
+    """The live releases that answer a read: the app's own and the public one under it (section 4.2).
+
+    Where the namespace inherits, each is laid over its namesake of cluster ``default``, key by key.
+    """
 
     own: LiveRelease | None
     public: LiveRelease | None
+    own_default: LiveRelease | None = None
+    public_default: LiveRelease | None = None
 
     @property
     def releases(self) -> tuple[LiveRelease, ...]:
-        """Own first, then public: the order of the merged release key (section 4.4)."""
-        return tuple(release for release in (self.own, self.public) if release is not None)
+        """The winning ones first: the order of the merged release key (section 4.4)."""
+        tried = (self.own, self.own_default, self.public, self.public_default)
+        return tuple([release for release in tried if release is not None])
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +63,36 @@ class _Public:
 class EnvironmentView:
     """The index of one environment. Read by requests, changed only by the follower of its database."""
 
-    __slots__ = ("_heads", "_newest", "_own", "_public", "_watched", "follower", "gone", "name", "version")
+    __slots__ = (
+        "_access",
+        "_gray",
+        "_heads",
+        "_newest",
+        "_own",
+        "_public",
+        "_replaced",
+        "_watched",
+        "follower",
+        "gone",
+        "incremental",
+        "name",
+        "version",
+    )
 
     def __init__(self, name: str, follower: Follower) -> None:
         self.name = name
         self.follower = follower
         self.version = 0  # grows with every change; what was derived from an older one is derived again
         self.gone = False  # the database holds this environment no more
+        self.incremental = False  # clients with a known release are sent only what changed (section 5)
         self._heads: dict[str, LiveRelease] = {}
         self._newest: dict[str, int] = {}
         self._own: dict[str, dict[str, NamespaceDefinition]] = {}  # app -> name -> definition
         self._public: dict[str, _Public] = {}
         self._watched: dict[tuple[str, str, str, str], Watched] = {}
+        self._gray: dict[str, GraySelection] = {}
+        self._access: dict[str, AppKeys] = {}
+        self._replaced: dict[str, LiveRelease] = {}  # by release key, oldest first
 
     # --- changes ----------------------------------------------------------------------------------
 
@@ -90,37 +111,78 @@ class EnvironmentView:
         self._watched.clear()
         self.version += 1
 
+    def replace_access(self, app: str, keys: AppKeys | None) -> bool:
+        """Takes over the access keys of one app; True when polls that are held may have to be signed otherwise."""
+        before = self._access.pop(fold(app), None)
+        if keys is not None:
+            self._access[fold(app)] = keys
+        self.version += 1
+        return tightened(before, keys)
+
+    def set_incremental(self, incremental: bool) -> None:
+        """Switches incremental sync."""
+        if incremental != self.incremental:
+            self.incremental = incremental
+            self.version += 1
+
     def replace_all(
-        self, definitions: Mapping[str, Sequence[NamespaceDefinition]], live: Iterable[LiveRelease]
+        self,
+        definitions: Mapping[str, Sequence[NamespaceDefinition]],
+        live: Iterable[LiveRelease],
+        branches: Iterable[LiveBranch] = (),
     ) -> set[str]:
         """Takes over a whole state, ``definitions`` by app; returns the keys whose newest message is another one now.
 
-        The newest messages of namespaces that serve nothing any more stay.
+        The newest messages of namespaces that serve nothing any more stay. Access keys are not part of it.
         """
         self._own.clear()
         self._public.clear()
         self._heads.clear()
+        self._gray.clear()
         self._watched.clear()
         self.version += 1
         for app, owned in definitions.items():
             self.replace_definitions(app, owned)
-        return {key for release in live if (key := self.put(release.ref, release, release.message_id)) is not None}
+        grouped: dict[str, list[LiveBranch]] = {}
+        for branch in branches:
+            grouped.setdefault(self.key_of(branch.ref), []).append(branch)
+        for key, of_key in grouped.items():
+            self._gray[key] = GraySelection(of_key)
+        found = ((release, grouped.get(self.key_of(release.ref), ())) for release in live)
+        fired = (self.put(release.ref, release, release.message_id, of_key) for release, of_key in found)
+        return {key for key in fired if key is not None}
 
-    def put(self, ref: NamespaceRef, live: LiveRelease | None, message_id: int) -> str | None:
-        """Takes over what a namespace serves now; None means that it serves nothing any more.
+    def put(
+        self, ref: NamespaceRef, live: LiveRelease | None, message_id: int, branches: Sequence[LiveBranch] = ()
+    ) -> str | None:
+        """Takes over what a namespace and its branches serve now; None means that it serves nothing any more.
 
         Returns its key when ``message_id`` is news, else None: a message that was read twice wakes nobody twice.
         """
-        key = self.key(ref.app, ref.cluster, ref.namespace)
-        if live is None:
-            self._heads.pop(key, None)
-        else:
+        key = self.key_of(ref)
+        replaced = self._heads.pop(key, None)
+        if replaced is not None and self.incremental:
+            self._remember(replaced)
+        if live is not None:
             self._heads[key] = live
+        gray = self._gray.get(key)
+        if gray is not None and self.incremental and set(gray.branches) - set(branches):
+            for release in gray.releases.values():
+                self._remember(release)
+        if not branches:
+            self._gray.pop(key, None)
+        elif gray is None or set(gray.branches) != set(branches):
+            self._gray[key] = GraySelection(branches)
         self.version += 1
         if self._newest.get(key) == message_id:
             return None
         self._newest[key] = message_id
         return key
+
+    def _remember(self, release: LiveRelease) -> None:
+        if len(self._replaced) >= _REPLACED_LIMIT:
+            del self._replaced[next(iter(self._replaced))]
+        self._replaced[release.release_key] = release
 
     # --- reads ------------------------------------------------------------------------------------
 
@@ -131,6 +193,18 @@ class EnvironmentView:
         """
         return fold(f"{self.name}/{watch_key(app, cluster, namespace)}")
 
+    def key_of(self, ref: NamespaceRef) -> str:
+        """The same of a namespace of this environment."""
+        return self.key(ref.app, ref.cluster, ref.namespace)
+
+    def access(self, app: str) -> AppKeys | None:
+        """The enabled access keys of an app, None when it has none. The app is compared ignoring case."""
+        return self._access.get(fold(app))
+
+    def apps_with_access(self) -> frozenset[str]:
+        """The apps, folded, that have an enabled access key."""
+        return frozenset(self._access)
+
     def newest(self, key: str) -> int | None:
         """The id of the newest message of a key that ``key()`` made; None when it never had one."""
         return self._newest.get(key)
@@ -138,6 +212,23 @@ class EnvironmentView:
     def live_releases(self) -> Iterable[LiveRelease]:
         """Every live release of the environment, in no particular order."""
         return list(self._heads.values())
+
+    def gray_releases(self) -> Iterable[LiveRelease]:
+        """Every live release of a branch, under the branch's name as its cluster."""
+        return [release for gray in self._gray.values() for release in gray.releases.values()]
+
+    def branches(self, key: str) -> tuple[LiveBranch, ...]:
+        """The published branches of a namespace by the key that ``key()`` made, in their order."""
+        gray = self._gray.get(key)
+        return () if gray is None else gray.branches
+
+    def branched(self) -> Iterable[NamespaceRef]:
+        """The namespaces that have a published branch."""
+        return [gray.branches[0].ref for gray in self._gray.values()]
+
+    def replaced(self, release_key: str) -> LiveRelease | None:
+        """A release that was live lately; kept only while incremental sync is on."""
+        return self._replaced.get(release_key)
 
     def normalise(self, app: str, namespace: str) -> str:
         """The spelling under which a namespace is stored, else the client's, always without ``.properties``."""
@@ -164,14 +255,43 @@ class EnvironmentView:
             return None
         return public.owner
 
-    def resolve(self, app: str, cluster: str, data_center: str, namespace: str) -> Resolution:
-        """Finds what answers a read (section 4.2). ``namespace`` is as requested, an empty data centre is none."""
+    def resolve(
+        self,
+        app: str,
+        cluster: str,
+        data_center: str,
+        namespace: str,
+        client: Asking = NOBODY,
+        gone: Container[str] = (),
+    ) -> Resolution:
+        """Finds what answers a read (section 4.2). ``namespace`` is as requested, an empty data centre is none.
+
+        Gray releases whose key is in ``gone`` are passed over: their content exists no more (section 10.2, step 4).
+        """
         name = self.normalise(app, namespace)
         clusters = _cluster_order(cluster, data_center)
-        own = None if fold(app) == _PLACEHOLDER else self._find(app, clusters, name)
+        own = own_default = public = public_default = None
+        if fold(app) != _PLACEHOLDER:
+            own, own_default = self._find(app, clusters, name, app, client, gone)
         owner = self.public_owner(app, name)
-        public = None if owner is None else self._find(owner, clusters, name)
-        return Resolution(own, public)
+        if owner is not None:
+            public, public_default = self._find(owner, clusters, name, app, client, gone)
+        return Resolution(own, public, own_default, public_default)
+
+    def gray_rules(self, app: str, cluster: str, data_center: str, namespace: str) -> tuple[AppRules, ...]:
+        """Every rule that can decide what a client of ``app`` is answered to this read; mostly none.
+
+        ``resolve`` gives the same for two clients that each of these select the same branch for.
+        """
+        if not self._gray:
+            return ()
+        found = []
+        for key in self.watched(app, cluster, data_center, namespace).keys:
+            gray = self._gray.get(key)
+            rules = None if gray is None else gray.rules_for(app)
+            if rules is not None:
+                found.append(rules)
+        return tuple(found)
 
     def watched(self, app: str, cluster: str, data_center: str, namespace: str) -> Watched:
         """The watch keys of one namespace for one client (section 7.3); equal polls share one object."""
@@ -192,18 +312,60 @@ class EnvironmentView:
         self._watched[identity] = made
         return made
 
+    def watched_alone(self, app: str, cluster: str, data_center: str, namespace: str) -> Watched:
+        """The same for the single-namespace poll (section 8), which compares names with their case.
+
+        A key whose namespace is published under another spelling is left out: such a client is told of nothing, as
+        by the original. Its reads ignore case nevertheless.
+        """
+        asked = (app, cluster, data_center, strip_properties(namespace))
+        found = self.watched(*asked)
+        kept = [
+            (spelled, key)
+            for spelled, key in zip(self._spelled_as_asked(asked, found), found.keys, strict=True)
+            if (head := self._heads.get(key)) is None or _spelling(head.ref) == spelled
+        ]
+        return Watched(found.name, tuple(s for s, _ in kept), tuple(k for _, k in kept), asked, legacy=True)
+
+    def _spelled_as_asked(self, asked: tuple[str, str, str, str], found: Watched) -> Sequence[str]:
+        """The watch keys with the namespace as the client spells it; app and cluster are its own already."""
+        return [spelled[: len(spelled) - len(asked[3])] + asked[3] for spelled in found.spelled]
+
     def outdated(self, watched: Iterable[Watched], names: Collection[str] | None) -> bool:
         """Tells whether one of these would watch other keys today; only folded ``names`` can, None means all."""
         return self.gone or any(
-            self.watched(*each.asked).keys != each.keys for each in watched if names is None or fold(each.name) in names
+            (self.watched_alone if each.legacy else self.watched)(*each.asked).keys != each.keys
+            for each in watched
+            if names is None or fold(each.name) in names
         )
 
-    def _find(self, app: str, clusters: Sequence[str], namespace: str) -> LiveRelease | None:
+    def _find(
+        self, app: str, clusters: Sequence[str], namespace: str, asks: str, client: Asking, gone: Container[str]
+    ) -> tuple[LiveRelease | None, LiveRelease | None]:
+        """What the first cluster with a release serves, and what it is laid over if the namespace inherits."""
+        default = self.key(app, DEFAULT_CLUSTER, namespace)
         for cluster in clusters:
-            found = self._heads.get(self.key(app, cluster, namespace))
+            key = self.key(app, cluster, namespace)
+            found = self._serves(key, asks, client, gone)
             if found is not None:
-                return found
-        return None
+                head = self._heads.get(key)
+                inherits = head is not None and head.inherits and key != default
+                return found, self._serves(default, asks, client, gone) if inherits else None
+        return None, None
+
+    def _serves(self, key: str, asks: str, client: Asking, gone: Container[str]) -> LiveRelease | None:
+        """What a namespace serves to one client of the app ``asks``: its gray release, else the normal one."""
+        gray = self._gray.get(key)
+        rules = None if gray is None else gray.rules_for(asks)
+        if gray is not None and rules is not None:
+            branch = rules.select(client)
+            if branch is not None and branch.release_key not in gone:
+                return gray.releases[branch.name]
+        return self._heads.get(key)
+
+
+def _spelling(ref: NamespaceRef) -> str:
+    return watch_key(ref.app, ref.cluster, ref.namespace)
 
 
 def _cluster_order(cluster: str, data_center: str) -> list[str]:

@@ -12,6 +12,7 @@ class DeliveryOptions:
     """How long, how often, how much. Durations in seconds, sizes in bytes."""
 
     hold_s: float = 60.0  # of a v2 poll; the Java client reads for 90 s
+    legacy_hold_s: float = 30.0  # of a single-namespace poll
     sweep_s: float = 5.0  # between two looks at the message table when no hint comes
     catch_up_s: float = 1.0  # how long a read waits for a message that only its client has seen
     content_budget_bytes: int = 256 * MIB

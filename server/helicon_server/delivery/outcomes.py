@@ -67,6 +67,14 @@ class CatchUp:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadBases:
+    """Historic releases, by their keys, that an incremental answer would begin at (section 5)."""
+
+    view: EnvironmentView
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Elsewhere:
     """A path of the client protocol that is no read and no poll: discovery and health."""
 
@@ -76,7 +84,7 @@ class Defer:
     """The request cannot be answered without waiting; ``work`` says for what."""
 
     request: Request
-    work: Load | CatchUp | Elsewhere
+    work: Load | LoadBases | CatchUp | Elsewhere
 
 
 Outcome = Answer | Park | Defer

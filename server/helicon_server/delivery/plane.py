@@ -12,7 +12,8 @@ The plane starts and stops the buses that it is given.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -20,16 +21,34 @@ from typing import Final
 import structlog
 
 from helicon_server.bus.contract import Bus
+from helicon_server.delivery.access import AccessGuard, OpenSecret, nothing_opens
 from helicon_server.delivery.answers import container_error
 from helicon_server.delivery.decision import Decider
 from helicon_server.delivery.directory import Directory
 from helicon_server.delivery.follower import Follower
-from helicon_server.delivery.hub import HubFullError, PeerFullError, Waiter, Wake, WatchHub
+from helicon_server.delivery.gate import Traffic, gate
+from helicon_server.delivery.hub import (
+    AppFullError,
+    HubFullError,
+    MemoryShortError,
+    Origin,
+    PeerFullError,
+    Waiter,
+    Wake,
+    WatchHub,
+)
+from helicon_server.delivery.limits import RateLimits
+from helicon_server.delivery.memory_guard import MemoryGuard, ProcessMemory
 from helicon_server.delivery.options import DeliveryOptions
-from helicon_server.delivery.outcomes import Answer, CatchUp, Defer, Elsewhere, Load, Park
+from helicon_server.delivery.outcomes import Answer, CatchUp, Defer, Elsewhere, Load, LoadBases, Park
 from helicon_server.delivery.polls import compare
+from helicon_server.delivery.pulse import Pulse
+from helicon_server.delivery.registry import Registry
 from helicon_server.delivery.requests import Request
-from helicon_server.delivery.store import Content, ReleaseId, ReleaseStore
+from helicon_server.delivery.snapshot.keeper import Restored
+from helicon_server.delivery.short_way import OnServed
+from helicon_server.delivery.store import ReleaseStore, identity
+from helicon_server.delivery.waited import Waited
 from helicon_server.delivery.warmup import warm_up
 from helicon_server.domain.errors import Unavailable
 from helicon_server.storage.contract import ConfigDatabase
@@ -49,6 +68,7 @@ class DatabaseHealth:
     seen_id: int  # every message up to here is served
     away_since: datetime | None
     reason: str | None
+    snapshot: Restored | None = None  # it is served from the disk since the start
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +88,19 @@ class DeliveryPlane:
         sources: Sequence[tuple[ConfigDatabase, Bus]],
         default_environment: str,
         options: DeliveryOptions | None = None,
+        *,
+        open_secret: OpenSecret = nothing_opens,
+        on_served: OnServed | None = None,
+        now: Callable[[], float] = time.time,
+        registry: Registry | None = None,
     ) -> None:
+        """``open_secret`` opens the sealed secrets of access keys; without it, apps with a key get nothing.
+
+        ``on_served`` is told of what instances are served, each instance and answer once in a while, and must be
+        quick. ``now`` is the time that signed requests are compared with, in seconds since the epoch. ``registry``
+        makes this node known to the others; without it discovery tells of this node alone.
+        """
+        self._registry = registry
         self.options = options or DeliveryOptions()
         self.store = ReleaseStore(self.options.content_budget_bytes)
         self.hub = WatchHub(
@@ -77,9 +109,11 @@ class DeliveryPlane:
             hold_s=self.options.hold_s,
             max_watched=self.options.max_watched,
             max_waiters_per_peer=self.options.max_waiters_per_peer,
+            max_waiters_per_app=self.options.max_waiters_per_app,
         )
         self._directory = Directory(default_environment)
-        self._decider = Decider(self._directory, self.store, self.options)
+        guard = AccessGuard(self.options.access_key_tolerance_s, now)
+        self._decider = Decider(self._directory, self.store, self.options, guard, on_served)
         self._followers = [
             Follower(
                 database,
@@ -89,11 +123,18 @@ class DeliveryPlane:
                 on_fired=self._fired,
                 on_environments=self._environments_changed,
                 on_definitions=self.hub.review,
+                on_access=self.hub.release_apps,
+                open_secret=open_secret,
             )
             for database, bus in sources
         ]
         self._warm_up: asyncio.Task[None] | None = None
-        self.decide = self._decider.decide  # the hit path pays for no second call
+        self.traffic = Traffic()
+        self._limits = RateLimits(self.options.requests_per_client, self.options.requests_per_address)
+        self.memory = ProcessMemory(self.options.memory_limit_bytes)
+        self.memory_guard = MemoryGuard(self.hub, self.store, self.memory)
+        self.pulse = Pulse([self._limits.next_window, self.memory_guard.look, self._decider.short_way.second_passed])
+        self.decide = gate(self._decider.decide, self.traffic, self._limits, self.options.retry_after_s)
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -103,6 +144,7 @@ class DeliveryPlane:
         Raises Unavailable when one could not be loaded. The plane runs on nevertheless and loads it later by itself;
         until then it is not ready. Call ``stop`` if that is not wanted.
         """
+        self.pulse.start()
         outcomes = await asyncio.gather(*(follower.start() for follower in self._followers), return_exceptions=True)
         if self.options.warm_up:
             self._warm_up = asyncio.create_task(warm_up(self._followers, self.store), name="helicon-warm-up")
@@ -116,14 +158,17 @@ class DeliveryPlane:
         To be called as soon as the process is told to stop: an HTTP server that waits for its connections would
         otherwise wait for the held polls.
         """
-        if not self._decider.draining:
-            self._decider.draining = True
+        if not self._decider.polls.draining:
+            self._decider.polls.draining = True
+            if self._registry is not None:
+                self._registry.leave()
             _log.info("delivery.draining", held_polls=len(self.hub))
             self.hub.release_all()
 
     async def stop(self) -> None:
         """Drains, then stops following. Safe to call twice and after a failed ``start``."""
         self.begin_drain()
+        self.pulse.stop()
         try:
             async with asyncio.timeout(_DRAIN_DEADLINE_S):
                 await self.hub.empty()
@@ -134,13 +179,27 @@ class DeliveryPlane:
             warming.cancel()
             await asyncio.gather(warming, return_exceptions=True)
         await asyncio.gather(*(follower.stop() for follower in self._followers))
+        self._decider.compressor.close()
 
     # --- requests ---------------------------------------------------------------------------------
 
     async def resolve(self, defer: Defer) -> Answer | Park:
         """Waits for what a deferred request needs and decides it then. Not for ``Elsewhere``."""
+        outcome = await self._resolved(defer)
+        if isinstance(outcome, Answer):
+            self.traffic.answered(defer.request.target, outcome)
+        return outcome
+
+    def park(self, park: Park, wake: Wake) -> Waiter | Answer:
+        """Registers a poll, then compares once more; ``wake`` is called once, later, unless an answer is returned."""
+        parked = self._parked(park, wake)
+        if isinstance(parked, Answer):
+            self.traffic.answered(b"/notifications/v2", parked)
+        return parked
+
+    async def _resolved(self, defer: Defer) -> Answer | Park:
         request = defer.request
-        contents: dict[ReleaseId, Content] = {}
+        waited = Waited()
         for _ in range(_TRIES):
             match defer.work:
                 case CatchUp(view, message_id, too_late):
@@ -148,44 +207,45 @@ class DeliveryPlane:
                         return too_late
                 case Load(view, releases):
                     try:
-                        contents.update(await self.store.load(view.follower, releases))
+                        found = await self.store.load(view.follower, releases)
                     except Unavailable:
                         return self._unavailable(request, "database_unavailable", "The database does not answer.")
+                    waited.contents.update(found)
+                    waited.gone.update(
+                        each.release_key for each in releases if identity(view.follower, each) not in found
+                    )
+                case LoadBases(view, keys):
+                    waited.bases = await self._decider.bases.load(view, keys)
                 case Elsewhere():
                     raise ValueError("discovery and health are answered by the HTTP face")
-            outcome = self._decider.decide_again(request, contents)
+            outcome = self._decider.decide_again(request, waited)
             if not isinstance(outcome, Defer):
                 return outcome
             defer = outcome
         return self._unavailable(request, "release_unavailable", "The release could not be read.")
 
-    def park(self, park: Park, wake: Wake) -> Waiter | Answer:
-        """Registers a poll, then compares once more; ``wake`` is called once, later, unless an answer is returned."""
-        if self._decider.draining:
+    def _parked(self, park: Park, wake: Wake) -> Waiter | Answer:
+        if self._decider.polls.draining:
             return container_error(
                 503, "draining", "This server is stopping; ask another one.", b"/notifications/v2", retry_after_s=1
             )
         try:
             waiter = self.hub.park(park.view, park.watched, wake, park.hold_s, park.peer)
         except PeerFullError:
-            return container_error(
-                429,
-                "too_many_polls_of_address",
-                "This server holds as many polls of one address, or for as many names, as it may.",
-                b"/notifications/v2",
-                retry_after_s=self.options.retry_after_s,
-            )
+            message = "This server holds as many polls of one address, or for as many names, as it may."
+            return self._no_room(429, "too_many_polls_of_address", message)
+        except AppFullError:
+            message = "This server holds as many polls of one app as it may."
+            return self._no_room(429, "too_many_polls_of_app", message)
+        except MemoryShortError:
+            message = "This server has little memory left; ask another one."
+            return self._no_room(503, "memory_short", message)
         except HubFullError:
-            return container_error(
-                503,
-                "too_many_polls",
-                "This server holds as many polls as it may; ask another one.",
-                b"/notifications/v2",
-                retry_after_s=self.options.retry_after_s,
-            )
+            message = "This server holds as many polls as it may; ask another one."
+            return self._no_room(503, "too_many_polls", message)
         news = compare(park.view, park.watched, park.known)
         if news is not None:
-            waiter.release()
+            self.hub.overtaken(waiter)
             return news
         return waiter
 
@@ -194,16 +254,42 @@ class DeliveryPlane:
     @property
     def ready(self) -> bool:
         """Every database's index is loaded, and the node is not stopping."""
-        return self._directory.complete and not self._decider.draining
+        return self._directory.complete and not self._decider.polls.draining
 
     @property
     def remembered_bytes(self) -> int:
         """What the remembered paths of answers take at most, for tests and metrics."""
-        return self._decider.hit_bytes
+        return self._decider.short_way.remembered_bytes
+
+    def answered(self) -> Iterator[tuple[str, str, int]]:
+        """(surface, class of the status, how many) of all requests so far, for metrics."""
+        polls = self.hub.polls
+        later = {"2xx": polls.woken, "304": polls.timed_out + polls.redefined + polls.stopped}
+        for surface, tally in self.traffic.tallies.items():
+            for status, count in tally.by_class().items():
+                yield surface, status, count + (later.get(status, 0) if surface == "notifications" else 0)
+
+    def looked_ago(self) -> Iterator[tuple[str, float]]:
+        """(database, seconds since its messages were last read to the end) of every loaded database, for metrics."""
+        now = asyncio.get_running_loop().time()
+        for follower in self._followers:
+            if follower.looked_at is not None:
+                yield follower.database.name, now - follower.looked_at
+
+    def addresses(self, environment: str | None, own: str) -> Sequence[str]:
+        """Where an environment is served: ``own``, as the client reached this node, and the other nodes that are alive.
+
+        A node that stops is no longer one of them.
+        """
+        view = self._directory.find(environment)
+        others: Sequence[str] = ()
+        if self._registry is not None and view is not None:
+            others = self._registry.others(view.follower.database.name)
+        return others if self._decider.polls.draining else (own, *others)
 
     def health(self) -> Health:
         """A snapshot for health answers."""
-        code = "draining" if self._decider.draining else None if self._directory.complete else "not_loaded"
+        code = "draining" if self._decider.polls.draining else None if self._directory.complete else "not_loaded"
         databases = [
             DatabaseHealth(each.database.name, each.loaded, each.seen_id, each.away_since, each.away_reason)
             for each in self._followers
@@ -212,8 +298,11 @@ class DeliveryPlane:
 
     # --- parts ------------------------------------------------------------------------------------
 
-    def _fired(self, keys: Iterable[str]) -> None:
-        self.hub.fire(keys)
+    def _fired(self, keys: Iterable[str], origin: Origin | None = None) -> None:
+        self.hub.fire(keys, origin)
+
+    def _no_room(self, status: int, code: str, message: str) -> Answer:
+        return container_error(status, code, message, b"/notifications/v2", retry_after_s=self.options.retry_after_s)
 
     def _environments_changed(self) -> None:
         self._directory.rebuild(self._followers)

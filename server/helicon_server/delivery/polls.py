@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from helicon_server.delivery.answers import json_answer
+from helicon_server.delivery.answers import NOT_MODIFIED, json_answer
 from helicon_server.delivery.outcomes import Answer
 from helicon_server.delivery.requests import NAME_LIMIT
 
@@ -31,13 +31,15 @@ class Watched:
 
     ``name`` is the client's spelling less ``.properties``; ``spelled`` are its watch keys as ``messages.details``
     shows them, ``keys`` the same ones as the index and the hub know them. ``asked`` is what they were made of: app,
-    cluster, data centre and namespace.
+    cluster, data centre and namespace. ``legacy`` says that it is of the single-namespace poll (section 8), which
+    is told of another id than its own and answered with one object.
     """
 
     name: str
     spelled: tuple[str, ...]
     keys: tuple[str, ...]
     asked: tuple[str, str, str, str]
+    legacy: bool = False
 
 
 def parse_notifications(text: str) -> list[tuple[str, int]]:
@@ -87,6 +89,8 @@ def collapse(view: EnvironmentView, app: str, entries: Sequence[tuple[str, int]]
 
 def compare(view: EnvironmentView, watched: Sequence[Watched], known: Sequence[int]) -> Answer | None:
     """The answer that names every namespace with a greater id than the client's, None when there is none."""
+    if watched[0].legacy:
+        return _compare_legacy(view, watched[0], known[0])
     entries = []
     for each, seen in zip(watched, known, strict=True):
         details = _details(view, each, each.keys)
@@ -101,12 +105,32 @@ def pushed(view: EnvironmentView, watched: Sequence[Watched], fired: Collection[
     Ids are not compared with the client's: after a rebuild of the server they may be lower, and clients adopt them
     (section 7.2). Their values are the newest of this moment, so that a burst is told once.
     """
+    if watched[0].legacy:
+        newest = [found for key in watched[0].keys if key in fired and (found := view.newest(key)) is not None]
+        return _legacy_answer(watched[0], max(newest)) if newest else NOT_MODIFIED
     entries = []
     for each in watched:
         details = _details(view, each, [key for key in each.keys if key in fired])
         if details:
             entries.append(_entry(each, details))
     return json_answer(200, entries)
+
+
+def notification_id(text: str) -> int:
+    """Reads the parameter of the single-namespace poll. Raises BadNotificationsError."""
+    try:
+        return _notification_id(text)
+    except BadNotificationsError:
+        raise BadNotificationsError("The parameter 'notificationId' is not an integer.") from None
+
+
+def _compare_legacy(view: EnvironmentView, watched: Watched, known: int) -> Answer | None:
+    newest = max([found for key in watched.keys if (found := view.newest(key)) is not None], default=known)
+    return None if newest == known else _legacy_answer(watched, newest)
+
+
+def _legacy_answer(watched: Watched, newest: int) -> Answer:
+    return json_answer(200, {"namespaceName": watched.name, "notificationId": newest})
 
 
 def _details(view: EnvironmentView, watched: Watched, keys: Sequence[str]) -> dict[str, int]:

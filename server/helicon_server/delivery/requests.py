@@ -34,6 +34,7 @@ class Surface(Enum):
     FILE_PROPERTIES = auto()
     FILE_JSON = auto()
     FILE_RAW = auto()
+    NOTIFICATIONS = auto()
     NOTIFICATIONS_V2 = auto()
     SERVICES = auto()
     HEALTH = auto()
@@ -97,6 +98,8 @@ def parse_path(raw: bytes) -> Route:
             return Route(Surface.FILE_JSON, environment, app, cluster, namespace)
         case ["configfiles", "raw", app, cluster, namespace] if app and cluster and namespace:
             return Route(Surface.FILE_RAW, environment, app, cluster, namespace)
+        case ["notifications"]:
+            return Route(Surface.NOTIFICATIONS, environment)
         case ["notifications", "v2"]:
             return Route(Surface.NOTIFICATIONS_V2, environment)
         case ["services", *tail]:

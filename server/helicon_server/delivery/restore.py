@@ -8,10 +8,13 @@ is stored with the namespace, so that other nodes and nodes that start later tel
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeVar
 
+from helicon_server.delivery.folding import fold
+from helicon_server.domain.access_key import AccessKey
+from helicon_server.domain.gray import LiveBranch
 from helicon_server.domain.model import LiveRelease, Message, MessageKind, NamespaceDefinition
 from helicon_server.domain.names import NamespaceRef
 from helicon_server.storage.contract import ConfigDatabase, ConfigRead
@@ -22,30 +25,66 @@ ROOM: Final = 1_000_000
 Other nodes and their clients may know ids beyond those of this node, so the counter is raised by as much above them.
 """
 
+_HasRef = TypeVar("_HasRef", LiveRelease, LiveBranch)
 _TOGETHER: Final = 200  # namespaces lifted in one transaction; publishes wait for it
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a database holds for delivery, without contents."""
+    """All that a database holds for delivery, without contents."""
 
-    environments: Sequence[str]
+    environments: Mapping[str, bool]  # by name: whether incremental sync is on
     definitions: Mapping[str, Mapping[str, Sequence[NamespaceDefinition]]]  # by environment and app
     live: Sequence[LiveRelease]
+    branches: Sequence[LiveBranch]
+    access_keys: Sequence[AccessKey]  # their secrets sealed
     newest_id: int
     newest: Message | None  # None also when only a newer version knows its kind
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How one namespace stands: what it serves, and the id that tells so; None when only branches are published."""
+
+    ref: NamespaceRef = field(compare=False)
+    release_key: str
+    message_id: int | None
+    branches: tuple[LiveBranch, ...]  # in their order
+
+
 async def read_state(tx: ConfigRead) -> State:
     """Reads all of it, with a few statements."""
-    environments = [environment.name for environment in await tx.environments.list()]
+    environments = {environment.name: environment.incremental for environment in await tx.environments.list()}
     definitions: dict[str, dict[str, list[NamespaceDefinition]]] = {}
     for definition in await tx.definitions.all():
         definitions.setdefault(definition.environment, {}).setdefault(definition.app, []).append(definition)
     live = await tx.namespaces.live()
+    branches = await tx.branches.live()
+    access_keys = await tx.access_keys.all()
     newest_id = await tx.messages.newest_id()
     newest = await tx.messages.after(newest_id - 1, limit=1)
-    return State(environments, definitions, live, newest_id, newest[0] if newest else None)
+    anchor = newest[0] if newest else None
+    return State(environments, definitions, live, branches, access_keys, newest_id, anchor)
+
+
+def marks_of(state: State) -> dict[str, Mark]:
+    """Every namespace of a state that serves something."""
+    branches: dict[str, list[LiveBranch]] = {}
+    for branch in sorted(state.branches, key=lambda each: each.order):
+        branches.setdefault(fold(str(branch.ref)), []).append(branch)
+    marks = {name: Mark(of[0].ref, "", None, tuple(of)) for name, of in branches.items()}
+    for release in state.live:
+        name = fold(str(release.ref))
+        marks[name] = Mark(release.ref, release.release_key, release.message_id, tuple(branches.get(name, ())))
+    return marks
+
+
+def by_environment(items: Iterable[_HasRef]) -> dict[str, list[_HasRef]]:
+    """Groups what belongs to namespaces."""
+    grouped: dict[str, list[_HasRef]] = {}
+    for each in items:
+        grouped.setdefault(each.ref.environment, []).append(each)
+    return grouped
 
 
 async def lift(database: ConfigDatabase, refs: Sequence[NamespaceRef], above: int) -> dict[NamespaceRef, int]:

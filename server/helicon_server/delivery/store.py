@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from helicon.protocol.merge import merge
+from helicon.protocol.merge import merge_all
+from helicon_server.delivery.answers import PACKED_FROM
 from helicon_server.delivery.outcomes import Answer
 from helicon_server.domain.model import LiveRelease, Release
 
@@ -53,24 +54,27 @@ class Content:
         return decoded
 
 
-def merged(own: Content | None, public: Content | None) -> Content:
-    """Lays the app's own release over the public one (Apollo client protocol, section 4.3)."""
-    if own is None or public is None:
-        only = own or public
-        assert only is not None, "a resolution without a release has no content"
-        return only
-    return Content(orjson.dumps(merge(public.configurations(), own.configurations())))
+def merged(contents: Sequence[Content]) -> Content:
+    """Lays contents over one another, the winning one first (Apollo client protocol, section 4.3)."""
+    if len(contents) == 1:
+        return contents[0]
+    return Content(orjson.dumps(merge_all([each.configurations() for each in contents])))
 
 
 class Kept:
     """A prepared answer and whether it is still kept. Requests may hold on to it; ``answer`` turns None on eviction."""
 
-    __slots__ = ("answer", "cost", "used")
+    __slots__ = ("answer", "cost", "large", "packed", "packing", "packing_over", "stored", "used")
 
     def __init__(self, answer: Answer, cost: int) -> None:
         self.answer: Answer | None = answer
         self.cost = cost
         self.used = True
+        self.stored = False  # it is kept for others to find
+        self.large = len(answer.body) >= PACKED_FROM  # large enough to be compressed
+        self.packed: Answer | None = None  # the same in gzip, once somebody wanted it
+        self.packing = False  # it is being made
+        self.packing_over = not self.large  # it is not worth it
 
 
 class _KeptContent:
@@ -179,6 +183,16 @@ class ReleaseStore:
         self._keep(identity, kept)
         return kept
 
+    def put_packed(self, kept: Kept, answer: Answer) -> None:
+        """Keeps the compressed form of a prepared answer with it, if that is still kept."""
+        if not kept.stored or kept.packed is not None:
+            return
+        kept.packed = answer
+        cost = len(answer.body) + _ENTRY_OVERHEAD
+        kept.cost += cost
+        self.used_bytes += cost
+        self._make_room(kept)
+
     def resize(self, budget_bytes: int) -> None:
         """Sets the budget anew; what is beyond a smaller one goes at once."""
         self.budget_bytes = budget_bytes
@@ -197,6 +211,11 @@ class ReleaseStore:
             return
         self._entries[identity] = entry
         self.used_bytes += entry.cost
+        if isinstance(entry, Kept):
+            entry.stored = True
+        self._make_room(entry)
+
+    def _make_room(self, entry: Kept | _KeptContent) -> None:
         while self.used_bytes > self.budget_bytes:
             oldest, candidate = self._entries.popitem(last=False)
             if candidate.used and candidate is not entry:
@@ -213,4 +232,5 @@ class ReleaseStore:
     def _dropped(self, entry: Kept | _KeptContent) -> None:
         self.used_bytes -= entry.cost
         if isinstance(entry, Kept):
-            entry.answer = None
+            entry.stored = False
+            entry.answer = entry.packed = None

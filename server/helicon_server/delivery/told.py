@@ -10,7 +10,8 @@ from typing import Final
 
 import orjson
 
-from helicon_server.delivery.index import EnvironmentView, fold
+from helicon_server.delivery.folding import fold
+from helicon_server.delivery.index import EnvironmentView
 from helicon_server.delivery.requests import Route, form_decoded
 
 _SHORT: Final = 1024  # characters; only short texts are remembered, so that memory stays bounded

@@ -34,6 +34,8 @@ async def _warm_up_one(follower: Follower, store: ReleaseStore) -> bool:
         return False
     live = [release for view in follower.views.values() for release in view.live_releases()]
     live.sort(key=lambda release: release.message_id, reverse=True)
+    # Few instances ask for each, but nobody else has it in memory.
+    live[:0] = [release for view in follower.views.values() for release in view.gray_releases()]
     try:
         for chunk in _chunks(live):
             wanted = [each for each in chunk if store.content(identity(follower, each)) is None]

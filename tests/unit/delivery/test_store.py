@@ -56,7 +56,7 @@ def test_budget__replaced_entry__is_counted_once() -> None:
 
 def test_merge__own_over_public__keeps_the_public_order() -> None:
     """Apollo client protocol, section 4.3."""
-    assert merged(Content(b'{"b":"own","c":"own"}'), Content(b'{"a":"1","b":"1"}')).encoded == (
+    assert merged([Content(b'{"b":"own","c":"own"}'), Content(b'{"a":"1","b":"1"}')]).encoded == (
         b'{"a":"1","b":"own","c":"own"}'
     )
 

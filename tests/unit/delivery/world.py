@@ -33,6 +33,7 @@ from helicon_server.storage.memory import MemoryDatabase
 from tests.support.wait import wait_until_async
 
 NOW = datetime(2025, 1, 1, 8, 0, tzinfo=UTC)
+CLOCK_S = 1735689600.0  # the timestamp of the protocol's test vectors
 _NUMBERS = itertools.count(1)  # for release keys: no two are alike, whichever world writes them
 QUICK = DeliveryOptions(hold_s=60.0, sweep_s=60.0, warm_up=False)
 """No timer does anything within a test: what happens, a hint or a request has caused."""
@@ -100,11 +101,18 @@ class World:
     def __init__(self, name: str = "main", database: ConfigDatabase | None = None) -> None:
         """Works on a database in memory unless another one is given."""
         self.bus = ManualBus()
+        self.clock_s = CLOCK_S  # what planes take for now, in seconds since the epoch
         self.database = FlakyDatabase(database or MemoryDatabase(name=name, on_messages=self.bus.hint))
 
     def plane(self, options: DeliveryOptions = QUICK, default: str = "DEV") -> DeliveryPlane:
         """A plane over this world, not started."""
-        return DeliveryPlane([(self.database, self.bus)], default, options)
+        return DeliveryPlane(
+            [(self.database, self.bus)],
+            default,
+            options,
+            open_secret=lambda key: key.sealed,
+            now=lambda: self.clock_s,
+        )
 
     async def environments(self, *names: str) -> None:
         async with self.database.write() as tx:

@@ -1,0 +1,151 @@
+"""Access keys: whether a request is signed by its app (Apollo client protocol, section 11).
+
+The check sits behind the one parser, on the app id that the read or the poll is about
+(docs/decisions/0014-access-keys-in-the-decision.md).
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from binascii import b2a_base64
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from helicon_server.delivery.answers import container_error
+from helicon_server.delivery.outcomes import Answer
+from helicon_server.delivery.requests import HeaderOf
+from helicon_server.domain.access_key import AccessKey, AccessKeyMode
+
+OpenSecret = Callable[[AccessKey], str]
+"""Opens the sealed secret of a key. May raise anything: a key that cannot be opened denies."""
+
+_TIMESTAMP_DIGITS: Final = 19  # of the greatest 64-bit number
+_NOTE_EVERY_S: Final = 60.0  # an observer key is to tell that clients are not ready, not how often they ask
+
+_log = structlog.get_logger("helicon.delivery")
+
+
+def nothing_opens(key: AccessKey) -> str:
+    """Opens no key, so that an app with a key is served nothing: for planes that were given no way to open them."""
+    raise LookupError(f"no way to open access key {key.id}")
+
+
+@dataclass(slots=True, eq=False)
+class AppKeys:
+    """The enabled keys of one app in one environment, opened. Secrets are UTF-8.
+
+    ``unreadable`` says that a filter key could not be opened: then nobody can be let in.
+    """
+
+    environment: str
+    app: str
+    filters: tuple[bytes, ...] = field(repr=False)
+    observers: tuple[bytes, ...] = field(repr=False)
+    unreadable: bool = False
+    noted_at: float = -_NOTE_EVERY_S  # monotonic; when an observer key last wrote to the log
+    unnoted: int = 0  # since then
+
+    @property
+    def required(self) -> bool:
+        """Whether requests without a fitting signature are refused."""
+        return bool(self.filters) or self.unreadable
+
+
+def open_keys(keys: Iterable[AccessKey], open_secret: OpenSecret) -> AppKeys | None:
+    """Opens the keys of one app, once; None when none of them is enabled."""
+    filters: list[bytes] = []
+    observers: list[bytes] = []
+    unreadable = False
+    environment = app = ""
+    for key in keys:
+        if not key.enabled:
+            continue
+        environment, app = key.environment, key.app
+        try:
+            secret = open_secret(key).encode()
+        except Exception as error:  # noqa: BLE001 - whatever keeps a key shut, its app stays shut with it
+            _log.error(
+                "delivery.access_key_unreadable",
+                environment=key.environment,
+                app=key.app,
+                key_id=key.id,
+                error=type(error).__name__,
+            )
+            unreadable = unreadable or key.mode is AccessKeyMode.FILTER
+            continue
+        (filters if key.mode is AccessKeyMode.FILTER else observers).append(secret)
+    if not (filters or observers or unreadable):
+        return None
+    return AppKeys(environment, app, tuple(filters), tuple(observers), unreadable)
+
+
+def tightened(before: AppKeys | None, now: AppKeys | None) -> bool:
+    """Whether a request that passed before may be refused now."""
+    if now is None or not now.required:
+        return False
+    if before is None or not before.required:
+        return True
+    return now.unreadable or not set(before.filters) <= set(now.filters)
+
+
+class AccessGuard:
+    """Checks signatures. ``tolerance_s`` is how far a client's clock may be off, ``now`` gives seconds of the epoch."""
+
+    __slots__ = ("_now", "_tolerance_ms")
+
+    def __init__(self, tolerance_s: float, now: Callable[[], float] = time.time) -> None:
+        self._tolerance_ms = tolerance_s * 1000
+        self._now = now
+
+    def refusal(self, keys: AppKeys, target: bytes, header: HeaderOf) -> Answer | None:
+        """The answer to a request that its app has not signed, None when it may pass.
+
+        ``target`` is the raw target as received. A key in observer mode never refuses (section 11.2, step 6).
+        """
+        if keys.required:
+            code = self._fault(keys.filters, target, header)
+            if keys.unreadable:
+                code = code or "invalid_signature"
+            return None if code is None else _refused(code, target)
+        code = self._fault(keys.observers, target, header)
+        if code is not None:
+            _note(keys, code)
+        return None
+
+    def _fault(self, secrets: tuple[bytes, ...], target: bytes, header: HeaderOf) -> str | None:
+        timestamp = header(b"timestamp") or b""
+        known = timestamp.isdigit() and len(timestamp) <= _TIMESTAMP_DIGITS
+        if not abs(self._now() * 1000 - (int(timestamp) if known else 0)) < self._tolerance_ms:
+            return "request_time_skewed"
+        pieces = (header(b"authorization") or b"").split(b":")
+        given = pieces[1] if len(pieces) > 1 else b""
+        path, _, query = target.partition(b"?")
+        text = b"%b\n%b" % (timestamp, target if query else path)
+        fits = False
+        for secret in secrets:  # all of them, so that the time taken does not tell which one fits
+            fits |= hmac.compare_digest(b2a_base64(hmac.digest(secret, text, "sha1"), newline=False), given)
+        return None if fits else "invalid_signature"
+
+
+def _refused(code: str, target: bytes) -> Answer:
+    path = target.partition(b"?")[0]
+    if code == "request_time_skewed":
+        message = "The Timestamp header is missing or too far from this server's time."
+    else:
+        message = "The request is not signed with an access key of this app."
+    return container_error(401, code, message, path)
+
+
+def _note(keys: AppKeys, code: str) -> None:
+    now = time.monotonic()
+    if now - keys.noted_at < _NOTE_EVERY_S:
+        keys.unnoted += 1
+        return
+    _log.warning(
+        "delivery.access_observed", environment=keys.environment, app=keys.app, code=code, unnoted=keys.unnoted
+    )
+    keys.noted_at, keys.unnoted = now, 0
