@@ -10,6 +10,7 @@ from typing import Any
 import uvicorn
 
 Message = dict[str, Any]
+Application = Callable[[Message, Any, Any], Awaitable[None]]
 
 
 class FixedAnswer:
@@ -24,11 +25,12 @@ class FixedAnswer:
         await send({"type": "http.response.body", "body": self._body})
 
 
-if __name__ == "__main__":
+def serve(application: Application, port: int) -> None:
+    """Serves an application with the settings that Helicon gives uvicorn, until the process ends."""
     uvicorn.run(
-        FixedAnswer(Path(sys.argv[1]).read_bytes(), b"application/json;charset=UTF-8"),
+        application,
         host="127.0.0.1",
-        port=int(sys.argv[2]),
+        port=port,
         http="httptools",
         loop="uvloop",
         ws="none",
@@ -37,4 +39,10 @@ if __name__ == "__main__":
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=75,
+        backlog=4096,
     )
+
+
+if __name__ == "__main__":
+    serve(FixedAnswer(Path(sys.argv[1]).read_bytes(), b"application/json;charset=UTF-8"), int(sys.argv[2]))

@@ -10,25 +10,18 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import quote
 
 from benchmarks.environment import print_environment
 from benchmarks.etcd import EtcdMissingError, encoded, etcd
 from benchmarks.load import Request
-from benchmarks.management import UNLIMITED, Management
+from benchmarks.node import PATH, node
 from benchmarks.peers import Peer, bare_asgi, get, in_turns, port_of, print_rates, print_ratio
-
-from tests.support.server import BOOTSTRAP_TOKEN, ServerProcess, Servers
-from tests.support.wait import wait_until
 
 REACH_BARE = 2.5
 REACH_ETCD = 8.0
-APP = "bench"
-PATH = f"/configs/{APP}/default/application"
-ITEMS = 20
 # What a Java client sends after a notification: its address, the copy it holds, what it was told.
 MESSAGES = quote('{"details":{"bench+default+application":1}}', safe="")
 AS_A_CLIENT = f"{PATH}?ip=10.1.2.3&releaseKey=20240101000000-0123456789abcdef&messages={MESSAGES}"
@@ -39,7 +32,7 @@ def main(*, quick: bool = False) -> None:
     rounds, seconds = (3, 1.5) if quick else (7, 4.0)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        server = stack.enter_context(released(folder))
+        server = stack.enter_context(node(folder))
         body = get(server.port, PATH)
         bare = stack.enter_context(bare_asgi(body, folder))
         peers = {
@@ -61,19 +54,6 @@ def main(*, quick: bool = False) -> None:
         print_ratio(measured, name, "bare ASGI", REACH_BARE)
         if "etcd range" in peers:
             print_ratio(measured, name, "etcd range", REACH_ETCD)
-
-
-@contextmanager
-def released(folder: Path, *arguments: str) -> Iterator[ServerProcess]:
-    """Runs a server with one released namespace of twenty items; arguments go to ``serve``."""
-    with closing(Servers(folder)) as servers:
-        server = servers.start(*arguments, env=UNLIMITED)
-        with closing(Management(server.port, BOOTSTRAP_TOKEN)) as management:
-            management.create(APP)
-            text = "".join(f"service.key.{number}=value number {number}\n" for number in range(ITEMS))
-            management.publish(APP, management.write(APP, text))
-        wait_until(lambda: get(server.port, PATH), 10, "released configuration")
-        yield server
 
 
 if __name__ == "__main__":

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from contextlib import closing
 from pathlib import Path
 
-from benchmarks.configs_hit import APP, AS_A_CLIENT, PATH, released
+from benchmarks.configs_hit import AS_A_CLIENT
 from benchmarks.environment import print_environment
 from benchmarks.load import Request
-from benchmarks.management import Management
+from benchmarks.node import APP, PATH, node
 from benchmarks.peers import Peer, bare_asgi, get, in_turns, port_of, print_rates, print_ratio
 
-from tests.support.server import BOOTSTRAP_TOKEN
 from tests.support.wait import wait_until
 
 REACH = 1.0
@@ -26,10 +24,9 @@ REACH = 1.0
 def main(*, quick: bool = False) -> None:
     """Measures and prints the ratio for two kinds of request."""
     rounds, seconds = (3, 1.5) if quick else (7, 4.0)
-    with tempfile.TemporaryDirectory() as folder, released(Path(folder)) as server:
+    with tempfile.TemporaryDirectory() as folder, node(Path(folder)) as server:
         body = get(server.port, PATH)
-        with closing(Management(server.port, BOOTSTRAP_TOKEN)) as management:
-            secret = management.require_signatures(APP)
+        secret = server.management.require_signatures(APP)
         wait_until(lambda: not get(server.port, PATH), 10, "refusal of a request without signature")
         with bare_asgi(body, Path(folder)) as bare:
             plain, asked = (Request(path, app_id=APP, secret=secret) for path in (PATH, AS_A_CLIENT))

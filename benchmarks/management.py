@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from typing import Any, Final
-
-# For servers that one address asks as thousands of clients would from thousands of addresses.
-UNLIMITED: Final = {
-    "HELICON_REQUESTS_PER_CLIENT": "1000000",
-    "HELICON_REQUESTS_PER_ADDRESS": "1000000",
-    "HELICON_POLLS_PER_ADDRESS": "1000000",
-}
+from typing import Any
 
 
 class Management:

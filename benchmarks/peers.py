@@ -84,21 +84,21 @@ def print_ratio(measured: Rounds, ours: str, theirs: str, reach: float) -> None:
 
 
 @contextmanager
-def bare_asgi(body: bytes, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Runs ``benchmarks.bare_asgi`` and gives its process; its port stands at the end of ``args``."""
+def bare_asgi(body: bytes, folder: Path, module: str = "bare_asgi") -> Iterator[subprocess.Popen[bytes]]:
+    """Runs one of the bare applications and gives its process; `port_of` tells its port."""
     file, port = folder / "bare-body", free_port()
     file.write_bytes(body)
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.bare_asgi", str(file), str(port)])
+    process = subprocess.Popen([sys.executable, "-m", f"benchmarks.{module}", str(file), str(port)])
     try:
         wait_until(lambda: get(port, "/"), 10, "answer of the bare application")
         yield process
     finally:
-        process.terminate()
+        process.kill()  # it would wait for the polls that it holds
         process.wait(10)
 
 
 def port_of(process: subprocess.Popen[bytes]) -> int:
-    """The port of a peer that got it as its last argument."""
+    """The port of a bare application: its last argument."""
     arguments = process.args
     assert isinstance(arguments, list)
     return int(arguments[-1])

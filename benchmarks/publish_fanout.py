@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import IO
 
 from benchmarks.environment import print_environment
+from benchmarks.figures import percentile, percentiles, print_histogram
 from benchmarks.management import Management
 
 from tests.support.server import BOOTSTRAP_TOKEN, Servers
 
 REACH_MS = 100.0
 APP = "bench"
-_BUCKETS_MS = (0, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 def main(*, quick: bool = False, clients: int = 100, processes: int = 4, kind: str = "sdk") -> None:
@@ -83,21 +83,13 @@ def _round(management: Management, streams: list[IO[str]], number: int) -> list[
 
 
 def _report(delays: list[float], clients: int, processes: int, kind: str, rounds: int) -> None:
-    delays.sort()
-    p50, p90, p99 = (delays[min(len(delays) - 1, int(len(delays) * part))] for part in (0.5, 0.9, 0.99))
-    reached = p99 <= REACH_MS
+    p99 = percentile(delays, 0.99)
     print(
         f"publish answered -> {kind} client has the value; {clients} clients in {min(clients, processes)} processes, "
         f"one server process, {rounds} publishes"
     )
-    print(
-        f"  p50 {p50:.1f} ms   p90 {p90:.1f} ms   p99 {p99:.1f} ms   last {delays[-1]:.1f} ms   "
-        f"reach p99 {REACH_MS:.0f} ms   {'reached' if reached else 'MISSED'}"
-    )
-    for low, high in zip(_BUCKETS_MS, (*_BUCKETS_MS[1:], float("inf")), strict=True):
-        count = sum(low <= delay < high for delay in delays)
-        if count:
-            print(f"  {low:>5} ms and more {count:>6}  {'#' * round(60 * count / len(delays))}")
+    print(f"  {percentiles(delays)}   reach p99 {REACH_MS:.0f} ms   {'reached' if p99 <= REACH_MS else 'MISSED'}")
+    print_histogram(delays)
 
 
 if __name__ == "__main__":

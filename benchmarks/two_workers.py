@@ -16,9 +16,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.configs_hit import PATH, released
 from benchmarks.environment import print_environment
 from benchmarks.load import Request
+from benchmarks.node import PATH, node
 from benchmarks.peers import Peer, Round, in_turns, print_rates
 from benchmarks.processes import machine_busy_s
 
@@ -33,7 +33,7 @@ def main(*, quick: bool = False) -> None:
     rounds, seconds = (3, 1.5) if quick else (7, 4.0)
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
-        with released(folder / "one") as one, released(folder / "two", "--workers", "2") as two:
+        with node(folder / "one") as one, node(folder / "two", workers=2) as two:
             cores, others = len(os.sched_getaffinity(0)), _busy_before()
             peers = {_ONE: Peer(one.pid, one.port, Request(PATH)), _TWO: Peer(two.pid, two.port, Request(PATH))}
             print(f"/configs hit, {rounds} interleaved rounds of {seconds:g} s, {GENERATORS} load generators")
