@@ -45,8 +45,8 @@ from helicon_server.delivery.polls import compare
 from helicon_server.delivery.pulse import Pulse
 from helicon_server.delivery.registry import Registry
 from helicon_server.delivery.requests import Request
-from helicon_server.delivery.snapshot.keeper import Restored
 from helicon_server.delivery.short_way import OnServed
+from helicon_server.delivery.snapshot.keeper import Restored
 from helicon_server.delivery.store import ReleaseStore, identity
 from helicon_server.delivery.waited import Waited
 from helicon_server.delivery.warmup import warm_up

@@ -7,7 +7,7 @@ answer, hold or wait, and this file moves bytes. A request body is never read.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -16,7 +16,7 @@ import structlog
 from helicon_server.delivery.answers import container_error
 from helicon_server.delivery.outcomes import Answer, Defer, Elsewhere, Outcome, Park
 from helicon_server.delivery.plane import DeliveryPlane
-from helicon_server.delivery.requests import BadTargetError, HeaderOf, Request, Surface, parse_path
+from helicon_server.delivery.requests import BadTargetError, HeaderOf, Request, Route, Surface, parse_path
 from helicon_server.http.client_api import discovery, health
 
 Message = MutableMapping[str, Any]
@@ -74,13 +74,18 @@ class ClientApi:
         request = defer.request
         route = parse_path(request.path)
         if route.surface is Surface.SERVICES:
-            address = discovery.own_address(self._public_url, request, scope["scheme"], scope.get("server"))
-            found = discovery.answer(route, address)
+            found = discovery.answer(route, self._addresses(route, request, scope))
         else:
             found = health.answer(route, self._plane.health())
         if found is None:
             return container_error(404, "unknown_path", "There is no such path in the client protocol.", request.path)
         return found
+
+    def _addresses(self, route: Route, request: Request, scope: Scope) -> Sequence[str]:
+        if self._public_url is not None:
+            return (self._public_url,)
+        own = discovery.own_address(request, scope["scheme"], scope.get("server"))
+        return self._plane.addresses(route.environment, own)
 
 
 class _HeldPoll:

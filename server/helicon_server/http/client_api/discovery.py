@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -23,31 +24,34 @@ def checked_public_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def own_address(public_url: str | None, request: Request, scheme: str, server: tuple[str, int | None] | None) -> str:
+def own_address(request: Request, scheme: str, server: tuple[str, int | None] | None) -> str:
     """The address under which the asking client reaches this node, without a trailing slash."""
-    if public_url is not None:
-        return public_url
     host = (request.header(b"host") or b"").decode("latin-1")
     if not _HOST.fullmatch(host):
         host = _socket_host(server)
     return f"{scheme}://{host}"
 
 
-def answer(route: Route, address: str) -> Answer | None:
+def answer(route: Route, addresses: Sequence[str]) -> Answer | None:
     """The service list of a path under ``/services``; None for one that does not exist.
 
-    The environment's prefix is repeated, and the address ends in ``/``: some clients append to it blindly.
+    ``addresses`` have no trailing slash; one that stands there twice is told once. The environment's prefix is
+    repeated, and the address ends in ``/``: some clients append to it blindly.
     """
     match route.tail:
         case ("config",):
             prefix = "" if route.environment is None else f"/envs/{route.environment}"
-            instance = f"{urlsplit(address).netloc}:apollo-configservice"
-            entry = {"appName": _APP_NAME, "instanceId": instance, "homepageUrl": f"{address}{prefix}/"}
-            return json_answer(200, [entry])
+            return json_answer(200, [_entry(address, prefix) for address in dict.fromkeys(addresses)])
         case ("admin",) | ("meta",):
             return json_answer(200, [])
         case _:
             return None
+
+
+def _entry(address: str, prefix: str) -> dict[str, str]:
+    # Told apart by the whole address: two nodes may stand behind one name.
+    instance = f"{address.partition('://')[2]}:apollo-configservice"
+    return {"appName": _APP_NAME, "instanceId": instance, "homepageUrl": f"{address}{prefix}/"}
 
 
 def _socket_host(server: tuple[str, int | None] | None) -> str:

@@ -1,9 +1,12 @@
 """Health answers: is the process alive, should this node be sent clients.
 
-A database that went away after the load leaves the node ready: reads and polls go on from memory. The details say it.
+A node that serves is ready, whatever it serves from: a database that went away after the load, or that was away at
+the start, changes nothing for clients. The details say it (docs/operations.md has the table).
 """
 
 from __future__ import annotations
+
+from datetime import UTC, datetime
 
 from helicon_server.delivery.answers import json_answer
 from helicon_server.delivery.outcomes import Answer, Header
@@ -18,7 +21,7 @@ def answer(route: Route, health: Health) -> Answer | None:
     match route.tail:
         case ("live",):
             return json_answer(200, {"status": "UP"}, _NO_STORE)
-        case ("ready",) if health.ready:
+        case ("ready",) if health.ready and all(each.away_since is None for each in health.databases):
             return json_answer(200, {"status": "UP"}, _NO_STORE)
         case () | ("ready",):
             return json_answer(200 if health.ready else 503, _body(health), _NO_STORE)
@@ -44,4 +47,11 @@ def _database(database: DatabaseHealth) -> dict[str, object]:
     if database.away_since is not None:
         body["behindSince"] = database.away_since.isoformat(timespec="milliseconds")
         body["reason"] = database.reason
+    if database.snapshot is not None:
+        body["servedFrom"] = "snapshot"
+        body["snapshot"] = {
+            "savedAt": database.snapshot.saved_at.isoformat(timespec="milliseconds"),
+            "currentAt": database.snapshot.confirmed_at.isoformat(timespec="milliseconds"),
+            "ageSeconds": max(0, round((datetime.now(UTC) - database.snapshot.confirmed_at).total_seconds())),
+        }
     return body
