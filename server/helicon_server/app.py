@@ -12,7 +12,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from helicon_migrations import SchemaState, SchemaStatus, migrate, schema_state
 
-from . import __version__, logs
+from . import __version__, logs, node_key
+from .auth.sealing import Sealer
 from .auth.throttle import Throttle
 from .bus.contract import Bus
 from .bus.in_process import InProcessBus
@@ -137,6 +138,7 @@ class Helicon:
     async def open(self) -> None:
         """Opens storage, starts following, builds the faces. Raises Unavailable when a database cannot be read."""
         settings = self._settings
+        sealer = Sealer(node_key.load(settings))
         buses = {name: open_bus(url, workers=settings.workers) for name, url in database_urls(settings).items()}
         self._storage = storage = open_storage(settings, buses)
         plane = DeliveryPlane(
@@ -156,7 +158,7 @@ class Helicon:
         await plane.start()
         self._plane = plane
         if "management" in settings.roles:
-            management = Management(storage, limits(settings), settings.body_limit, Throttle(time.monotonic))
+            management = Management(storage, limits(settings), settings.body_limit, Throttle(time.monotonic), sealer)
             self._site = management_site(management, __version__)
         self._client_api = ClientApi(plane, settings.public_url, serves_clients="delivery" in settings.roles)
         _log.info("node.ready", version=__version__, roles=sorted(settings.roles))

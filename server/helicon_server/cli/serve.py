@@ -10,7 +10,7 @@ import structlog
 import typer
 
 from helicon_migrations import DatabaseUnreachable, MigrationFailed
-from helicon_server import __version__, app, logs, settings
+from helicon_server import __version__, app, logs, node_key, settings
 from helicon_server.domain.errors import HeliconError, Unavailable
 from helicon_server.services import demo
 from helicon_server.services.bootstrap import ADMINISTRATOR, FirstStart, bootstrap
@@ -46,6 +46,7 @@ def serve(
     logs.configure(configured.log_format)
     for name, meant in settings.misspelt().items():
         _log.warning("setting.unknown", variable=name, did_you_mean=meant)
+    _require_master_key(configured)
     listening = _listen(configured)
     _migrate_embedded(configured)
     password = _first_start(configured, with_demo=with_demo)
@@ -53,6 +54,14 @@ def serve(
     if configured.workers > 1:
         raise SystemExit(workers.run(configured, listening))
     raise SystemExit(node.run(app.Helicon(configured), listening, configured.drain_s))
+
+
+def _require_master_key(configured: settings.Settings) -> None:
+    """Ends the process before anything is touched when the settings lack the master key that they need."""
+    try:
+        node_key.given(configured)
+    except settings.SettingsError as error:
+        exits.stop(exits.CONFIG, f"bad setting: {error.message}")
 
 
 def _listen(configured: settings.Settings) -> socket.socket:
@@ -93,6 +102,7 @@ def _first_start(configured: settings.Settings, *, with_demo: bool) -> str | Non
         await require_schema(configured)
         storage = app.open_storage(configured)
         try:
+            await node_key.prepare(configured, storage)
             generated = await bootstrap(storage, _first(configured))
             await _require_default_environment(configured, storage)
             if with_demo:
@@ -105,6 +115,8 @@ def _first_start(configured: settings.Settings, *, with_demo: bool) -> str | Non
         return asyncio.run(prepare())
     except Unavailable as error:
         exits.stop(exits.UNAVAILABLE, error.message)
+    except settings.SettingsError as error:
+        exits.stop(exits.CONFIG, f"bad setting: {error.message}")
     except HeliconError as error:
         exits.stop(exits.CONFIG, f"first start: {error.message} [{error.code}]")
 

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from helicon_server.auth import tokens
+from helicon_server.auth import master_key, tokens
+from helicon_server.auth.sealing import Sealer
 from helicon_server.auth.throttle import Throttle
 from helicon_server.domain.actors import ALL_RIGHTS, Right
 from helicon_server.domain.model import Token
@@ -22,9 +23,11 @@ from helicon_server.services.context import Limits
 from helicon_server.storage.contract import Storage
 from helicon_server.storage.memory import MemoryDatabase
 from tests.integration.api.client import ENVIRONMENT, Api, Place, fresh
-from tests.support.server import BOOTSTRAP_PASSWORD
+from tests.support.server import BOOTSTRAP_PASSWORD, MASTER_KEY
 
 _DRAFT = "/environments/{environment}/apps/{app}/clusters/{cluster}/namespaces/{namespace}"
+_KEYS = "/environments/{environment}/apps/{app}/access-keys"
+_LISTED_FOR_MANAGERS = ("/tokens", "/audit", "/access-keys")
 # What each endpoint is sent, so that a caller with the right is not refused for want of a sound request.
 BODIES: Mapping[tuple[str, str], object] = {
     ("GET", "/apps"): None,
@@ -50,6 +53,10 @@ BODIES: Mapping[tuple[str, str], object] = {
     ("GET", _DRAFT + "/releases/{release}"): None,
     ("GET", _DRAFT + "/diff"): None,
     ("POST", _DRAFT + "/rollback"): {"to": 1, "live": 1},
+    ("GET", _KEYS): None,
+    ("POST", _KEYS): {"mode": "observer", "enabled": False},
+    ("PATCH", _KEYS + "/{access_key}"): {"enabled": False},
+    ("DELETE", _KEYS + "/{access_key}"): None,
     ("POST", "/sign-in"): {"user": "admin", "password": BOOTSTRAP_PASSWORD},
     ("GET", "/tokens"): None,
     ("POST", "/tokens"): {"name": "{fresh}", "rights": ["manage"]},
@@ -60,7 +67,7 @@ BODIES: Mapping[tuple[str, str], object] = {
 # The decision, written down a second time, so that a slip in the table of endpoints is a failing test.
 RIGHTS: Mapping[Right | None, set[tuple[str, str]]] = {
     None: {("POST", "/sign-in")},
-    Right.VIEW: {(m, path) for m, path in BODIES if m == "GET" and not path.endswith(("/tokens", "/audit"))},
+    Right.VIEW: {(m, path) for m, path in BODIES if m == "GET" and not path.endswith(_LISTED_FOR_MANAGERS)},
     Right.EDIT: {(m, path) for m, path in BODIES if m != "GET" and ("/items" in path or "/text" in path)},
     Right.PUBLISH: {("POST", "/environments/{environment}/releases"), ("POST", _DRAFT + "/rollback")},
 }  # fmt: skip
@@ -85,6 +92,7 @@ class World:
                 "namespace": "application",
                 "release": self.release,
                 "name": "absent",
+                "access_key": 999_999_999,
             }
         )
         if endpoint.needs_revision:
@@ -170,7 +178,8 @@ async def test_endpoint__expired_token__is_refused(endpoint: Endpoint) -> None:
             hashed = tokens.sha256_of(name)
             await tx.tokens.insert(Token(0, name, "", hashed, ALL_RIGHTS, now, "user:admin", ends, None))
     storage = Storage(database, database, {}, database.close)
-    site = management_site(Management(storage, Limits(), 1_000_000, Throttle(time.monotonic)), "test")
+    sealer = Sealer(master_key.parse(MASTER_KEY))
+    site = management_site(Management(storage, Limits(), 1_000_000, Throttle(time.monotonic), sealer), "test")
     path = endpoint.path.replace("{key:path}", "k").replace("{", "").replace("}", "")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(site), base_url="http://node") as client:
         codes = {}

@@ -86,6 +86,8 @@ def test_load__environments__are_read_with_their_own_databases() -> None:
         ("DATABASE_URL", "postgresql+asyncpg://db"),
         ("DATABASE_URL", "postgresql+asyncpg://user:p@ss@db/helicon"),
         ("DATABASE_URL", "postgresql+asyncpg://user:pass/helicon"),
+        ("MASTER_KEY", "short"),
+        ("MASTER_KEY", "A" * 43 + "="),
         ("ROLES", "delivery,portal"),
         ("ROLES", ","),
         ("WORKERS", "0"),
@@ -136,7 +138,7 @@ def test_bad_values__cover_every_setting_that_can_be_bad() -> None:
         mark.args[1]
         for mark in test_load__bad_value__is_refused_by_the_name_of_its_variable.pytestmark  # type: ignore[attr-defined]  # pytest adds it
     )
-    free = {"host", "data_dir"}  # any text may be a host or a folder: the start tries
+    free = {"host", "data_dir", "master_key_file"}  # any text may be a host or a path: the start tries
     assert {name.lower() for name, _ in parameters} == set(Settings.model_fields) - free
 
 
@@ -193,6 +195,7 @@ def test_load__several_bad_values__are_all_named() -> None:
         ("ENVIRONMENTS", f"DEV,dev={DATABASE}"),
         ("BOOTSTRAP_PASSWORD", SECRET * 20),
         ("BOOTSTRAP_TOKEN", f"{SECRET} {SECRET}"),
+        ("MASTER_KEY", SECRET),
         ("PORT", SECRET),
         ("PUBLIC_URL", f"https://user:{SECRET}@host/ x"),
     ],

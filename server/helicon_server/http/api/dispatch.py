@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from helicon_server.auth import tokens
 from helicon_server.auth.policy import authorize
+from helicon_server.auth.sealing import Sealer
 from helicon_server.auth.throttle import Throttle
 from helicon_server.domain.actors import Actor, Origin
 from helicon_server.domain.errors import HeliconError, InvalidInput, NotFound, PreconditionRequired, Unauthenticated
@@ -44,6 +45,7 @@ class Management:
     limits: Limits
     body_limit: int  # bytes of one request
     throttle: Throttle
+    sealer: Sealer
 
 
 def routes(endpoints: Iterable[Endpoint], management: Management) -> list[Route]:
@@ -134,6 +136,7 @@ class _Path:
             idempotency_key=_idempotency_key(request) if endpoint.idempotent else None,
             storage=management.storage,
             throttle=management.throttle,
+            sealer=management.sealer,
         )
         try:
             return await endpoint.handler(call)

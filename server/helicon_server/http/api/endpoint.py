@@ -15,6 +15,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from helicon_server.auth.sealing import Sealer
 from helicon_server.auth.throttle import Throttle
 from helicon_server.domain.actors import Right
 from helicon_server.domain.names import (
@@ -100,6 +101,7 @@ class Call(Generic[InputT]):
     idempotency_key: str | None
     storage: Storage
     throttle: Throttle
+    sealer: Sealer
 
     @property
     def environment(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import apps, drafts, environments, namespaces, people, releases
+from . import access_keys, apps, drafts, environments, namespaces, people, releases
 from .endpoint import Endpoint
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -11,5 +11,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *namespaces.ENDPOINTS,
     *drafts.ENDPOINTS,
     *releases.ENDPOINTS,
+    *access_keys.ENDPOINTS,
     *people.ENDPOINTS,
 )

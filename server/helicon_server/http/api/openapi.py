@@ -21,6 +21,7 @@ _PATH_PARAMETERS = {
     "app": "Id of the app.",
     "cluster": "Name of the cluster; `default` always exists.",
     "namespace": "Name of the namespace with its suffix, such as application or routes.json.",
+    "access_key": "Id of an access key.",
     "key": "Key of the item, percent-encoded.",
     "release": "Id of the release.",
     "name": "Name of the token.",
