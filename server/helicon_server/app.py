@@ -23,6 +23,7 @@ from .delivery.options import DeliveryOptions
 from .delivery.plane import DeliveryPlane
 from .http.api.dispatch import Management
 from .http.client_api.asgi import ClientApi
+from .http.metrics import METRICS_PATH, Exchange, MetricsPage, counted
 from .http.site import management_site
 from .services.context import Limits
 from .settings import Settings, load
@@ -113,11 +114,14 @@ async def migrate_embedded(settings: Settings) -> None:
 class Helicon:
     """One node as an ASGI application: the delivery plane first and bare, the management site behind it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, worker: int = 1) -> None:
+        """``worker`` is the number of this process among those that share the port, from 1."""
         self._settings = settings
+        self._worker = worker
         self._storage: Storage | None = None
         self._plane: DeliveryPlane | None = None
         self._client_api: ClientApi | None = None
+        self._metrics: MetricsPage | None = None
         self._site: ASGIApp = _no_management
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -125,6 +129,8 @@ class Helicon:
             client_api = self._client_api
             if client_api is not None and client_api.handles(scope["path"]):
                 await client_api(scope, receive, send)
+            elif scope["path"] == METRICS_PATH and self._metrics is not None:
+                await self._metrics(scope, receive, send)
             else:
                 await self._site(scope, receive, send)
         elif scope["type"] == "lifespan":
@@ -154,14 +160,30 @@ class Helicon:
                 memory_limit_bytes=None if settings.memory_limit_mb is None else settings.memory_limit_mb * 1024 * 1024,
                 content_budget_bytes=settings.content_memory_mb * 1024 * 1024,
             ),
+            open_secret=sealer.open_access_key,
         )
         await plane.start()
         self._plane = plane
         if "management" in settings.roles:
             management = Management(storage, limits(settings), settings.body_limit, Throttle(time.monotonic), sealer)
             self._site = management_site(management, __version__)
+        self._site = counted(self._site, plane.traffic.tallies["management"])
+        self._metrics = self._metrics_of(plane)
+        self._metrics.start()
         self._client_api = ClientApi(plane, settings.public_url, serves_clients="delivery" in settings.roles)
         _log.info("node.ready", version=__version__, roles=sorted(settings.roles))
+
+    def _metrics_of(self, plane: DeliveryPlane) -> MetricsPage:
+        settings = self._settings
+        token = settings.metrics_token
+        folder = settings.data_dir / "metrics"
+        return MetricsPage(
+            plane,
+            __version__,
+            worker=self._worker,
+            exchange=Exchange(folder, self._worker) if settings.workers > 1 else None,
+            token=token.get_secret_value() if token else None,
+        )
 
     def begin_drain(self) -> None:
         """Answers held polls and refuses new ones, so that the process can end within its grace time."""
@@ -170,6 +192,8 @@ class Helicon:
 
     async def close(self) -> None:
         """Releases everything that ``open`` took."""
+        if self._metrics is not None:
+            await self._metrics.stop()
         if self._plane is not None:
             await self._plane.stop()
         if self._storage is not None:
@@ -197,11 +221,11 @@ async def _no_management(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def from_environment() -> Helicon:
+def from_environment(worker: int = 1) -> Helicon:
     """The application of a worker process: settings come from the environment that ``serve`` prepared."""
     settings = load()
     logs.configure(settings.log_format)
-    return Helicon(settings)
+    return Helicon(settings, worker)
 
 
 async def schema_states(settings: Settings) -> dict[str, SchemaState]:

@@ -162,6 +162,9 @@ class Settings(BaseModel):
     content_memory_mb: int = Field(
         256, ge=1, le=65_536, description="Mebibytes of released content kept in memory per worker."
     )
+    metrics_token: Annotated[SecretStr | None, BeforeValidator(_secret_token)] = Field(
+        None, min_length=16, description="What a scraper of /metrics must send; without it everybody may read."
+    )
     drain_s: int = Field(10, ge=0, le=300, description="Seconds a stopping node gives requests under way.")
     bootstrap_password: Annotated[SecretStr | None, BeforeValidator(_secret_password)] = Field(
         None,

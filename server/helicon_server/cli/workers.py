@@ -42,7 +42,7 @@ def run(configured: settings.Settings, listening: socket.socket) -> int:
     running: list[SpawnProcess] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    running.extend(_start(listening, configured.drain_s) for _ in range(configured.workers))
+    running.extend(_start(listening, configured.drain_s, number + 1) for number in range(configured.workers))
     while running:
         wait([worker.sentinel for worker in running], timeout=1.0)
         if stopping:  # also those that were just being started when the signal came
@@ -53,19 +53,20 @@ def run(configured: settings.Settings, listening: socket.socket) -> int:
             if not stopping:
                 _log.error("worker.died", pid=worker.pid, exit_code=worker.exitcode)
                 time.sleep(_RESTART_PAUSE_S)
-                running.append(_start(listening, configured.drain_s))
+                running.append(_start(listening, configured.drain_s, int(worker.name.rpartition("-")[2])))
     return 0
 
 
-def _start(listening: socket.socket, drain_s: int) -> SpawnProcess:
-    worker = _spawn.Process(target=_work, args=(listening, drain_s), name="helicon-worker")
+def _start(listening: socket.socket, drain_s: int, number: int) -> SpawnProcess:
+    """Starts worker ``number``, from 1; one that takes a dead one's place takes its number too."""
+    worker = _spawn.Process(target=_work, args=(listening, drain_s, number), name=f"helicon-worker-{number}")
     worker.start()
     return worker
 
 
-def _work(listening: socket.socket, drain_s: int) -> None:
+def _work(listening: socket.socket, drain_s: int, number: int) -> None:
     threading.Thread(target=_end_with_parent, name="helicon-parent", daemon=True).start()
-    raise SystemExit(node.run(app.from_environment(), listening, drain_s))
+    raise SystemExit(node.run(app.from_environment(number), listening, drain_s))
 
 
 def _end_with_parent() -> None:
