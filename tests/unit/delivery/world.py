@@ -11,12 +11,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import quote, quote_plus
 
+from helicon.protocol.signature import headers as signature_headers
 from helicon_server.delivery.hub import Waiter
 from helicon_server.delivery.options import DeliveryOptions
 from helicon_server.delivery.outcomes import Answer, Defer, Outcome, Park
 from helicon_server.delivery.plane import DeliveryPlane
+from helicon_server.domain.access_key import AccessKey, AccessKeyMode
 from helicon_server.domain.errors import Unavailable
 from helicon_server.domain.formats import Format
+from helicon_server.domain.gray import GrayBranch, GrayRule
 from helicon_server.domain.model import (
     Environment,
     MessageKind,
@@ -155,12 +158,105 @@ class World:
                 await tx.namespaces.touch(replace(namespace, release_id=release.head.id, message_id=message_id))
         return [release for _, release in changed]
 
+    async def branch(
+        self,
+        app: str,
+        namespace: str,
+        configurations: Mapping[str, str],
+        *rules: GrayRule,
+        cluster: str = "default",
+        priority: int = 0,
+        environment: str = "DEV",
+    ) -> GrayBranch:
+        """Publishes a branch with a complete content; the namespace must exist."""
+        ref = NamespaceRef(environment, app, cluster, namespace)
+        name = f"20250101080000-{next(_NUMBERS):016x}"
+        async with self.database.write() as tx:
+            namespace_, release = await self._release(tx, ref, configurations, branch=name)
+            made = GrayBranch(
+                id=0,
+                ref=namespace_.ref,
+                name=name,
+                title="",
+                priority=priority,
+                rules=rules,
+                overlay=configurations,
+                removed=(),
+                release_id=release.head.id,
+                revision=1,
+                created_at=NOW,
+                created_by="test",
+                updated_at=NOW,
+                updated_by="test",
+            )
+            stored = await tx.branches.insert(made)
+            await self._announce(tx, namespace_)
+        return stored
+
+    async def change_branch(self, branch: GrayBranch) -> None:
+        """Stores a branch anew."""
+        async with self.database.write() as tx:
+            await tx.branches.update(branch)
+            (namespace,) = await tx.namespaces.lock([branch.ref])
+            assert namespace is not None
+            await self._announce(tx, namespace)
+
+    async def delete_branch(self, branch: GrayBranch) -> None:
+        async with self.database.write() as tx:
+            await tx.branches.delete(branch.id)
+            (namespace,) = await tx.namespaces.lock([branch.ref])
+            assert namespace is not None
+            await self._announce(tx, namespace)
+
+    async def lose_release(self, release_id: int) -> None:
+        """Makes a release's content disappear, which no part of the server does."""
+        database = self.database._database
+        assert isinstance(database, MemoryDatabase)
+        del database._committed.releases[release_id]
+
+    async def inherit(self, app: str, namespace: str, *, cluster: str, inherits: bool = True) -> None:
+        """Lays a cluster's namespace over that of ``default``, or no more."""
+        async with self.database.write() as tx:
+            (found,) = await tx.namespaces.lock([NamespaceRef("DEV", app, cluster, namespace)])
+            assert found is not None
+            await self._announce(tx, replace(found, inherits=inherits))
+
+    async def incremental(self, environment: str = "DEV", *, enabled: bool = True) -> None:
+        async with self.database.write() as tx:
+            assert await tx.environments.set_incremental(environment, enabled)
+            await tx.messages.append(MessageKind.ENVIRONMENT, [NamespaceRef(environment, "", "", "")])
+
+    async def key(
+        self,
+        app: str,
+        secret: str,
+        *,
+        mode: AccessKeyMode = AccessKeyMode.FILTER,
+        enabled: bool = True,
+        environment: str = "DEV",
+    ) -> AccessKey:
+        """Gives an app an access key."""
+        async with self.database.write() as tx:
+            made = AccessKey(0, environment, app, f"uid{next(_NUMBERS)}", secret, mode, enabled, NOW, "test")
+            stored = await tx.access_keys.insert(made)
+            await tx.messages.append(MessageKind.ACCESS_KEY, [NamespaceRef(environment, app, "", "")])
+        return stored
+
+    async def delete_key(self, key: AccessKey) -> None:
+        async with self.database.write() as tx:
+            await tx.access_keys.delete(key.id)
+            await tx.messages.append(MessageKind.ACCESS_KEY, [NamespaceRef(key.environment, key.app, "", "")])
+
     async def newest_message(self) -> int:
         async with self.database.read() as tx:
             return await tx.messages.newest_id()
 
+    async def _announce(self, tx: ConfigWrite, namespace: Namespace) -> None:
+        (message_id,) = await tx.messages.append(MessageKind.RELEASE, [namespace.ref])
+        await tx.namespaces.touch(replace(namespace, message_id=message_id))
+
     async def _release(
-        self, tx: ConfigWrite, ref: NamespaceRef, content: Mapping[str, str]
+        self, tx: ConfigWrite, ref: NamespaceRef, content: Mapping[str, str], branch: str | None = None
     ) -> tuple[Namespace, Release]:
         found = await tx.namespaces.get(ref)
         if found is None:
@@ -173,9 +269,9 @@ class World:
         head = ReleaseHead(
             id=0,
             key=f"20250101080000-{number:016x}",
-            ref=found.ref,
+            ref=found.ref if branch is None else replace(found.ref, cluster=branch),
             namespace_id=found.id,
-            operation=Operation.PUBLISH,
+            operation=Operation.PUBLISH if branch is None else Operation.GRAY,
             title="",
             comment="",
             previous_id=locked.release_id,
@@ -195,6 +291,11 @@ class Client:
     def __init__(self, plane: DeliveryPlane) -> None:
         self.plane = plane
         self.headers: dict[bytes, bytes] = {}
+
+    def sign(self, secret: str, target: str, *, at_s: float = CLOCK_S, app: str = "shop") -> None:
+        """Signs the next requests, which must have this target."""
+        signed = signature_headers(app, secret, int(at_s * 1000), target)
+        self.headers.update({name.lower().encode(): value.encode() for name, value in signed.items()})
 
     def decide(self, target: str, method: str = "GET") -> Outcome:
         """The decision alone."""
@@ -251,6 +352,11 @@ def configs(app: str, cluster: str, namespace: str, **query: str) -> str:
     """The target of /configs."""
     path = "/configs/" + "/".join(quote(part, safe="") for part in (app, cluster, namespace))
     return path + _query(query.items())
+
+
+def legacy(**query: str) -> str:
+    """The target of the single-namespace poll."""
+    return "/notifications" + _query(query.items())
 
 
 def poll(app: str, cluster: str, seen: Mapping[str, int] | Iterable[object], **query: str) -> str:
