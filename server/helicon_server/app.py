@@ -32,6 +32,8 @@ from .storage.sql import SqlDatabase, open_database
 
 SQLITE = "sqlite+aiosqlite:///"
 MAIN = "main"
+_SHORTEST_KEEP_ALIVE_S = 10
+_KEEP_ALIVE_SHARE = 0.8  # of the time that a poll is held
 
 _log = structlog.get_logger("helicon.node")
 
@@ -140,6 +142,14 @@ class Helicon:
     def delivery(self) -> DeliveryPlane | None:
         """The plane that a shell below ASGI asks; None on a node that serves no clients and before it is open."""
         return self._plane if "delivery" in self._settings.roles else None
+
+    @property
+    def keep_alive_s(self) -> int:
+        """Seconds that a connection stays open on which nothing is asked.
+
+        Shorter than a poll is held: a client that vanished costs one poll and this, less than two polls together.
+        """
+        return max(_SHORTEST_KEEP_ALIVE_S, int(self._settings.long_poll_s * _KEEP_ALIVE_SHARE))
 
     async def open(self) -> None:
         """Opens storage, starts following, builds the faces. Raises Unavailable when a database cannot be read."""

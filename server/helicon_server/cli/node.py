@@ -12,7 +12,6 @@ from helicon_server.app import Helicon
 from helicon_server.http.bounded_protocol import bounds_of_process
 from helicon_server.http.fast_protocol import fast
 
-KEEP_ALIVE_S = 75  # longer than a poll is held, so that clients end idle connections and not we
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -40,7 +39,7 @@ def run(node: Helicon, listening: socket.socket, drain_s: int) -> int:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_keep_alive=node.keep_alive_s,
         timeout_graceful_shutdown=drain_s,
     )
     server = _NodeServer(config, node)
