@@ -504,6 +504,13 @@ class ControlDatabase(Protocol):
 
     def read(self) -> AbstractAsyncContextManager[ControlRead]: ...
 
+    def peek(self) -> AbstractAsyncContextManager[ControlRead]:
+        """The same for reads that need no common snapshot: each sees what was committed when it began.
+
+        Cheaper than ``read`` by two exchanges with a database server.
+        """
+        ...
+
     def write(self) -> AbstractAsyncContextManager[ControlWrite]: ...
 
 
@@ -517,6 +524,10 @@ class ConfigDatabase(Protocol):
 
     def read(self) -> AbstractAsyncContextManager[ConfigRead]:
         """One consistent snapshot; cannot write."""
+        ...
+
+    def peek(self) -> AbstractAsyncContextManager[ConfigRead]:
+        """As ``ControlDatabase.peek``."""
         ...
 
     def write(self) -> AbstractAsyncContextManager[ConfigWrite]:

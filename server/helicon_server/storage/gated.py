@@ -36,6 +36,8 @@ class WholeDatabase(Protocol):
 
     def read(self) -> AbstractAsyncContextManager[_Read]: ...
 
+    def peek(self) -> AbstractAsyncContextManager[_Read]: ...
+
     def write(self) -> AbstractAsyncContextManager[_Write]: ...
 
 
@@ -53,6 +55,10 @@ class GatedDatabase:
     def read(self) -> AbstractAsyncContextManager[_Read]:
         self._require_open()
         return self._database.read()
+
+    def peek(self) -> AbstractAsyncContextManager[_Read]:
+        self._require_open()
+        return self._database.peek()
 
     def write(self) -> AbstractAsyncContextManager[_Write]:
         self._require_open()

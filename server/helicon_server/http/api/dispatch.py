@@ -120,7 +120,7 @@ class _Path:
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not secret.strip():
             raise Unauthenticated("Send a management token: `Authorization: Bearer <token>`.", code="token_missing")
-        async with self._management.storage.control.read() as tx:
+        async with self._management.storage.control.peek() as tx:
             token = await tx.tokens.find(tokens.sha256_of(secret.strip()))
         actor = tokens.actor_of(token, now=now)
         authorize(actor, endpoint.right)

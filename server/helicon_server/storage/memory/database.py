@@ -60,6 +60,8 @@ class MemoryDatabase:
     async def read(self) -> AsyncIterator[MemoryTransaction]:
         yield MemoryTransaction(Session(self._committed.copy()))
 
+    peek = read
+
     @asynccontextmanager
     async def write(self) -> AsyncIterator[MemoryTransaction]:
         async with self._writer:

@@ -29,6 +29,9 @@ class SqlDatabase:
     def read(self) -> AbstractAsyncContextManager[SqlRead]:
         return Transaction(self._engines.read, self._dialect, SqlRead, commits=False, on_messages=self._on_messages)
 
+    def peek(self) -> AbstractAsyncContextManager[SqlRead]:
+        return Transaction(self._engines.peek, self._dialect, SqlRead, commits=False, on_messages=self._on_messages)
+
     def write(self) -> AbstractAsyncContextManager[SqlWrite]:
         return Transaction(self._engines.write, self._dialect, SqlWrite, commits=True, on_messages=self._on_messages)
 

@@ -31,9 +31,8 @@ _AFTER = (
     .order_by(messages.c.id)
     .limit(bindparam("limit"))
 )
-_INSERT = insert(messages).returning(
-    messages.c.id, messages.c.environment, messages.c.app, messages.c.cluster, messages.c.namespace
-)
+_INSERT = insert(messages)
+_RETURNED = (messages.c.id, messages.c.environment, messages.c.app, messages.c.cluster, messages.c.namespace)
 
 
 class SqlMessageReader:
@@ -58,7 +57,7 @@ class SqlMessageWriter(SqlMessageReader):
             await self._session.rows(statement)
         now = datetime.now(UTC)
         rows = await self._session.returned(
-            _INSERT,
+            _INSERT.returning(*_RETURNED, *dialect.notice),
             [
                 {
                     "kind": kind,
@@ -73,10 +72,8 @@ class SqlMessageWriter(SqlMessageReader):
         )
         # Neither database promises to return rows in the order given, and asking for it makes one statement a row.
         ids: defaultdict[NamespaceRef, deque[int]] = defaultdict(deque)
-        for id_, *names in sorted(rows):
+        for id_, *names in sorted(row[: len(_RETURNED)] for row in rows):
             ids[NamespaceRef(*names)].append(id_)
-        for statement in dialect.after_messages:
-            await self._session.rows(statement, {"newest": max(row[0] for row in rows)})
         self._session.appended = True
         return [ids[ref].popleft() for ref in refs]
 

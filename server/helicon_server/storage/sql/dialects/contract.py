@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from sqlalchemy import Executable
+from sqlalchemy import ColumnElement, Executable
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """A pool to read from and one to write to; the same one where the database does the queueing."""
+    """A pool to read from and one to write to; the same one where the database does the queueing.
+
+    ``peek`` is the pool to read from without a transaction, where that costs less.
+    """
 
     read: AsyncEngine
+    peek: AsyncEngine
     write: AsyncEngine
 
     async def close(self) -> None:
@@ -51,6 +55,6 @@ class Dialect(Protocol):
         ...
 
     @property
-    def after_messages(self) -> Sequence[Executable]:
-        """Statements that send the notice with the commit; each takes the newest id as ``newest``."""
+    def notice(self) -> Sequence[ColumnElement[object]]:
+        """What the INSERT of messages returns beside its columns, so that the notice goes out with the commit."""
         ...

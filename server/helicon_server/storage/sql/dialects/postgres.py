@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
-from sqlalchemy import BigInteger, Executable, bindparam, event, exc, text
+from sqlalchemy import BigInteger, ColumnElement, Executable, bindparam, event, exc, literal_column, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -66,11 +66,8 @@ class PostgresDialect:
             " WHERE coalesce(pg_sequence_last_value(sequence), 0) < :id"
         ).bindparams(bindparam("id", type_=BigInteger())),
     )
-    after_messages: Sequence[Executable] = (
-        text(f"SELECT pg_notify('{CHANNEL}', CAST(:newest AS text))").bindparams(
-            bindparam("newest", type_=BigInteger())
-        ),
-    )
+    # Without a payload, so that the server makes one notice of a whole transaction's.
+    notice: Sequence[ColumnElement[object]] = (literal_column(f"pg_notify('{CHANNEL}', '')"),)
 
     def open(self, url: str) -> Engines:
         engine = create_async_engine(
@@ -100,6 +97,7 @@ class PostgresDialect:
 
         return Engines(
             read=engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True),
+            peek=engine.execution_options(isolation_level="AUTOCOMMIT"),
             write=engine.execution_options(isolation_level="READ COMMITTED"),
         )
 

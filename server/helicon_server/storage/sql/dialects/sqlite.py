@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Executable, PrimaryKeyConstraint, UniqueConstraint, event, text
+from sqlalchemy import ColumnElement, Connection, Executable, PrimaryKeyConstraint, UniqueConstraint, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -57,13 +57,15 @@ class SqliteDialect:
             " WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'messages')"
         ),
     )
-    after_messages: Sequence[Executable] = ()  # other processes watch the file (``bus.sqlite``)
+    notice: Sequence[ColumnElement[object]] = ()  # other processes watch the file (``bus.sqlite``)
 
     def open(self, url: str) -> Engines:
         if make_url(url).database in (None, "", ":memory:"):
             raise ValueError("an SQLite URL must name a file: every connection would see a database of its own")
+        read = _engine(url, size=READERS, begin="BEGIN", on_connect=(*_ON_CONNECT, "PRAGMA query_only = ON"))
         return Engines(
-            read=_engine(url, size=READERS, begin="BEGIN", on_connect=(*_ON_CONNECT, "PRAGMA query_only = ON")),
+            read=read,
+            peek=read,
             write=_engine(url, size=1, begin="BEGIN IMMEDIATE", on_connect=_ON_CONNECT),
         )
 
