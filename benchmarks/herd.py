@@ -48,7 +48,8 @@ class _Herd:
         self._unfinished: dict[int, bytes] = {}
         self._arriving: set[int] = set()  # descriptors from connecting until they wait for news
         self._due: list[tuple[float, int]] = []  # clients that come back, and when
-        self._to_repeat: list[tuple[float, int, socket.socket]] = []
+        self._resting: list[tuple[float, int, int, socket.socket]] = []  # connections that send later, and when
+        self._order = 0  # decides between two of one moment
         self._attached = 0
         self._troubles: Counter[str] = Counter()
         self._rounds: dict[int, list[float]] = {}
@@ -67,13 +68,14 @@ class _Herd:
                 elif number == sys.stdin.fileno() and not os.read(number, 1):
                     self._tell_end()
                     return
-            if self._due or self._to_repeat:
+            if self._due or self._resting:
                 self._call_back()
 
     def _patience(self) -> float | None:
+        waits = [self._resting[0][0]] if self._resting else []
         if self._due and len(self._arriving) < self._pace:
-            return max(0.0, self._due[0][0] - time.monotonic())
-        return max(0.0, self._to_repeat[0][0] - time.monotonic()) if self._to_repeat else None
+            waits.append(self._due[0][0])
+        return max(0.0, min(waits) - time.monotonic()) if waits else None
 
     # --- connections ------------------------------------------------------------------------------
 
@@ -84,8 +86,8 @@ class _Herd:
             if not self._due or self._due[0][0] > now or len(self._arriving) >= self._pace:
                 break
             self._connect(heapq.heappop(self._due)[1])
-        while self._to_repeat and self._to_repeat[0][0] <= now:
-            _, number, connection = heapq.heappop(self._to_repeat)
+        while self._resting and self._resting[0][0] <= now:
+            _, _, number, connection = heapq.heappop(self._resting)
             if self._sockets.get(number) is connection:
                 self._send(number, self._step[number].request)
 
@@ -153,13 +155,19 @@ class _Herd:
                 return
             except Trouble as trouble:
                 self._troubles[str(trouble)] += 1
-                heapq.heappush(self._to_repeat, (time.monotonic() + _AFTER_REFUSAL_S, number, self._sockets[number]))
+                self._send_later(number, _AFTER_REFUSAL_S)
                 return
         self._step[number] = following
-        if following.request:
+        if following.rest_s:
+            self._send_later(number, following.rest_s)
+        elif following.request:
             self._send(number, following.request)
         if following.attached:
             self._arrive(number, following)
+
+    def _send_later(self, number: int, delay_s: float) -> None:
+        self._order += 1
+        heapq.heappush(self._resting, (time.monotonic() + delay_s, self._order, number, self._sockets[number]))
 
     def _send(self, number: int, request: bytes) -> None:
         try:

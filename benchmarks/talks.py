@@ -1,7 +1,8 @@
 """What the clients of a herd say: a conversation as steps, each a request and what follows from its answer.
 
 ``poll``   a v2 poll of `application`; news are the notification id
-``fetch``  the same, and a read of ``/configs`` before the next poll, as every client does
+``told``   the same, but a client that has news rests for a second before it polls again
+``fetch``  as ``poll``, with a read of ``/configs`` before the next poll, as every client does
 ``etcd``   a watch of one key through etcd's gateway, a stream that never ends; news are the revision
 """
 
@@ -16,6 +17,7 @@ from urllib.parse import quote
 from benchmarks.etcd import encoded
 
 NAMESPACE = "application"
+_REST_S = 1.0
 
 
 class Incomplete(Exception):
@@ -32,6 +34,7 @@ class Step:
 
     request: bytes  # sent on arrival here; nothing where a stream goes on
     attached: bool = False  # waits for news, and has all that were before
+    rest_s: float = 0.0  # before the request is sent
     news: int = -1  # the last that the client has
     known: dict[bytes, Step] = field(default_factory=dict)  # answers seen before, and where they lead
 
@@ -47,14 +50,17 @@ class Talk(Protocol):
 
 def talk_of(name: str, app: str, port: int) -> Talk:
     """The conversation of that name."""
-    return _Watch(app, port) if name == "etcd" else _Poll(app, port, fetch=name == "fetch")
+    if name == "etcd":
+        return _Watch(app, port)
+    return _Poll(app, port, fetch=name == "fetch", rest_s=_REST_S if name == "told" else 0.0)
 
 
 class _Poll:
-    def __init__(self, app: str, port: int, *, fetch: bool) -> None:
+    def __init__(self, app: str, port: int, *, fetch: bool, rest_s: float) -> None:
         self._app = app
         self._host = f"Host: 127.0.0.1:{port}\r\n\r\n"
         self._fetch = fetch
+        self._rest_s = rest_s
         self._steps: dict[tuple[str, int], Step] = {}
         self.first = Step(self._poll(-1))
 
@@ -77,7 +83,7 @@ class _Poll:
         return following
 
     def _waiting(self, news: int) -> Step:
-        return self._once("poll", news, lambda: Step(self._poll(news), attached=True, news=news))
+        return self._once("poll", news, lambda: Step(self._poll(news), attached=True, rest_s=self._rest_s, news=news))
 
     def _once(self, kind: str, news: int, make: Callable[[], Step]) -> Step:
         """One object for each place in the conversation, however many different answers lead to it."""
