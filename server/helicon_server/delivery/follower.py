@@ -20,8 +20,9 @@ from helicon_server.delivery.changes import Changes, gray_releases, read_changes
 from helicon_server.delivery.folding import fold
 from helicon_server.delivery.hub import Origin
 from helicon_server.delivery.index import EnvironmentView
-from helicon_server.delivery.restore import Mark, State, by_environment, lift, marks_of, read_state
-from helicon_server.delivery.store import Content, ReleaseStore, identity
+from helicon_server.delivery.restore import Mark, State, by_environment, lift, marks_of, origin_of, read_state
+from helicon_server.delivery.snapshot.keeper import Restored, SnapshotKeeper
+from helicon_server.delivery.store import ReleaseStore, identity
 from helicon_server.domain.access_key import AccessKey
 from helicon_server.domain.errors import Unavailable
 from helicon_server.domain.model import Environment, LiveRelease, Message, MessageKind, Release
@@ -79,6 +80,11 @@ class Follower:
         self._anchor: Message | None = None  # the message ``seen_id``: gone or another one when the table was set back
         self._set_back = False
         self._noticed = False  # and logged; the way back may take several rounds
+        self.restored: Restored | None = None  # served since the start, until the database has answered
+        self.keeper: SnapshotKeeper | None = None  # is told of every change
+        self._sealed: dict[tuple[str, str], Sequence[AccessKey]] = {}  # by environment and folded app
+        self._origin: datetime | None = None
+        self._careful = False  # the last round met something that cannot be decoded
         self._task: asyncio.Task[None] | None = None
         self._first: asyncio.Future[None] | None = None
         self._look = asyncio.Event()
@@ -100,6 +106,38 @@ class Follower:
         self._first = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._run(), name=f"helicon-follow-{self.database.name}")
         await asyncio.shield(self._first)
+
+    def restore(self, restored: Restored) -> None:
+        """Serves what was kept on disk, until the database answers; does nothing when it has answered meanwhile."""
+        if self.loaded:
+            return
+        self._take_over(restored.state)
+        self.loaded = True
+        self.restored = restored
+        self.away_since = restored.confirmed_at  # what is served is as old as that
+        _log.warning(
+            "delivery.snapshot_served",
+            database=self.database.name,
+            saved_at=restored.saved_at.isoformat(),
+            current_at=restored.confirmed_at.isoformat(),
+            seen_id=self.seen_id,
+        )
+        self._on_environments()
+
+    def state(self) -> State:
+        """Everything that is served, without contents."""
+        views = self.views.values()
+        branches = [branch for view in views for ref in view.branched() for branch in view.branches(view.key_of(ref))]
+        return State(
+            environments={view.name: view.incremental for view in views},
+            definitions={view.name: view.definitions() for view in views},
+            live=[release for view in views for release in view.live_releases()],
+            branches=branches,
+            access_keys=[key for keys in self._sealed.values() for key in keys],
+            newest_id=self.seen_id,
+            newest=self._anchor,
+            origin=self._origin,
+        )
 
     async def stop(self) -> None:
         """Ends following. Safe to call twice and before ``start``."""
@@ -151,6 +189,7 @@ class Follower:
             except TimeoutError as error:
                 self._lost(error, "timeout")
             except Exception as error:  # noqa: BLE001 - a follower that dies would freeze every client for ever
+                self._careful = True  # one content that cannot be decoded must not stop all that come behind it
                 _log.error("delivery.round_failed", database=self.database.name, error=repr(type(error)), exc_info=True)
                 self._lost(error, "internal_error")
             else:
@@ -175,6 +214,9 @@ class Follower:
         if not self.loaded:
             async with asyncio.timeout(_LOAD_DEADLINE_S):
                 await self._load()
+        if self.restored is not None:
+            async with asyncio.timeout(_LOAD_DEADLINE_S):
+                await self._require_the_same_database()
         more = True
         while more:
             async with asyncio.timeout(_READ_DEADLINE_S):
@@ -189,14 +231,38 @@ class Follower:
             state = await read_state(tx)
         self._take_over(state)
         self.loaded = True
+        self._changed()
         self._on_environments()
         self._tell_first(None)
+
+    async def _require_the_same_database(self) -> None:
+        """Goes over to another database than the one that the snapshot is of, as a node does that starts.
+
+        Nothing may be lifted there: it was not set back.
+        """
+        async with self.database.read() as tx:
+            if origin_of(await tx.environments.list()) == self._origin:
+                return
+            state = await read_state(tx)
+        _log.error("delivery.snapshot_of_another_database", database=self.database.name)
+        fired = self._take_over(state)
+        self.restored = None
+        self._changed()
+        self._on_environments()
+        self._on_fired(fired, None)
+        for view in self.views.values():
+            self._on_definitions(view, None)
+
+    def _changed(self) -> None:
+        if self.keeper is not None:
+            self.keeper.changed()
 
     def _take_over(self, state: State) -> set[str]:
         """Puts a whole state in the place of the present one; returns the keys that have a new message."""
         fired = set()
         live = by_environment(state.live)
         branches = by_environment(state.branches)
+        self._sealed.clear()
         keys: dict[str, dict[str, list[AccessKey]]] = {}
         for each in state.access_keys:
             keys.setdefault(each.environment, {}).setdefault(fold(each.app), []).append(each)
@@ -213,6 +279,7 @@ class Follower:
             fired |= view.replace_all(state.definitions.get(name, {}), live.get(name, ()), branches.get(name, ()))
         self.seen_id = state.newest_id
         self._anchor = state.newest
+        self._origin = state.origin
         return fired
 
     async def _read_on(self) -> bool:
@@ -236,6 +303,7 @@ class Follower:
         fired = self._swap(messages, changes)
         self._anchor = messages[-1]
         self.seen_id = messages[-1].id
+        self._changed()
         if appeared:
             self._on_environments()
         # Only now: whoever is woken finds the release here (Apollo client protocol, section 9).
@@ -258,6 +326,10 @@ class Follower:
 
     def _take_keys(self, view: EnvironmentView, keys: Mapping[str, Sequence[AccessKey]]) -> None:
         """Takes over all keys of some apps, and lets their polls go that may be refused now."""
+        for app, owned in keys.items():
+            self._sealed.pop((view.name, app), None)
+            if owned:
+                self._sealed[view.name, app] = owned
         changed = {app for app, owned in keys.items() if view.replace_access(app, open_keys(owned, self._open_secret))}
         if changed:
             self._on_access(view, frozenset(changed))
@@ -277,6 +349,8 @@ class Follower:
 
     async def _contents(self, tx: ConfigRead, live: Iterable[LiveRelease]) -> Iterable[Release]:
         """Reads what is not in memory of some releases, the newest first and not more than is sensible at once."""
+        if self._careful:
+            return ()
         wanted: list[int] = []
         total = 0
         for release in sorted(live, key=lambda each: each.message_id, reverse=True)[:_BATCH]:
@@ -289,7 +363,7 @@ class Follower:
 
     def _keep(self, contents: Iterable[Release]) -> None:
         for release in contents:
-            self._store.put_content((self, release.head.id, release.head.key), Content.of(release))
+            self._store.take(self, release)
 
     def _swap(self, messages: Sequence[Message], changes: Changes) -> set[str]:
         newest = {ref_of(message): message.id for message in messages if message.kind is MessageKind.RELEASE}
@@ -348,6 +422,7 @@ class Follower:
             if view is not None and (mark is None or mark.message_id is None):
                 branches_of = () if mark is None else mark.branches
                 fired.add(view.put(ref, None, message_id, branches_of) or view.key_of(ref))
+        self._changed()
         self._on_environments()
         self._on_fired(fired, None)
         for view in self.views.values():
@@ -384,6 +459,10 @@ class Follower:
     def _back(self) -> None:
         self._failures = 0
         self._finished = self._begun
+        self._careful = False
+        self.restored = None
+        if self.keeper is not None:
+            self.keeper.current()
         self.looked_at = asyncio.get_running_loop().time()
         if self.away_since is not None:
             away_s = (datetime.now(UTC) - self.away_since).total_seconds()

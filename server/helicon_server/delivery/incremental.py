@@ -97,8 +97,9 @@ class Bases:
                 self._remember(view, key, self._clock() + _UNKNOWN_FOR_S)
                 continue
             base = Base(release.head.ref, (view.follower, release.head.id, key))
-            content = Content.of(release)
-            self._store.put_content(base.id, content)
+            content = self._store.take(view.follower, release)
+            if content is None:  # damaged: nothing can be told by it
+                continue
             self._remember(view, key, base)
             loaded[key] = base, content
         return loaded

@@ -209,6 +209,10 @@ class EnvironmentView:
         """The id of the newest message of a key that ``key()`` made; None when it never had one."""
         return self._newest.get(key)
 
+    def definitions(self) -> Mapping[str, Sequence[NamespaceDefinition]]:
+        """All definitions by folded app."""
+        return {app: list(owned.values()) for app, owned in self._own.items()}
+
     def live_releases(self) -> Iterable[LiveRelease]:
         """Every live release of the environment, in no particular order."""
         return list(self._heads.values())

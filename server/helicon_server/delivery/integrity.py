@@ -5,10 +5,8 @@ One flipped bit must not reach a client: a content that does not fit its hash is
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import orjson
@@ -19,8 +17,7 @@ from helicon_server.domain.model import Release
 from helicon_server.domain.release import content_sha256
 from helicon_server.storage.contract import ConfigDatabase
 
-CONTENTS_PER_READ: Final = 200
-_BREATH: Final = 256 * 1024  # characters checked before the event loop gets its turn
+_CONTENTS_PER_READ: Final = 200
 
 _log = structlog.get_logger("helicon.delivery")
 
@@ -31,42 +28,28 @@ class ContentCorruptError(HeliconError):
     default_code = "release_corrupt"
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """Releases that are as they were published, by id, and the ids of those that are not."""
-
-    good: Mapping[int, Release]
-    corrupt: frozenset[int]
-
-
-async def read_contents(database: ConfigDatabase, release_ids: Sequence[int]) -> Contents:
-    """Reads releases by id and checks each; unknown ids are in neither set. Raises Unavailable."""
-    good: dict[int, Release] = {}
-    corrupt: set[int] = set()
-    unchecked = 0
-    for start in range(0, len(release_ids), CONTENTS_PER_READ):
-        found, unreadable = await _read(database, release_ids[start : start + CONTENTS_PER_READ])
-        corrupt |= unreadable
-        for release_id, release in found.items():
-            if intact(release):
-                good[release_id] = release
-            else:
-                corrupt.add(release_id)
-            unchecked += release.head.size
-            if unchecked > _BREATH:
-                unchecked = 0
-                await asyncio.sleep(0)
-    for release_id in sorted(corrupt):
-        _log.error("delivery.content_corrupt", database=database.name, release_id=release_id)
-    return Contents(good, frozenset(corrupt))
-
-
 def intact(release: Release) -> bool:
     """Tells whether a content is the one that was published."""
     expected = release.head.content_sha256
     # The fast encoder writes the same bytes; the slow one has the last word.
     quick = hashlib.sha256(orjson.dumps(dict(release.configurations), option=orjson.OPT_SORT_KEYS)).hexdigest()
     return quick == expected or content_sha256(release.configurations) == expected
+
+
+async def read_contents(
+    database: ConfigDatabase, release_ids: Sequence[int]
+) -> tuple[Mapping[int, Release], frozenset[int]]:
+    """Reads releases by id; returns them, and the ids of those that are there and cannot be decoded.
+
+    Nothing of it is held to its hash yet. Raises Unavailable.
+    """
+    found: dict[int, Release] = {}
+    unreadable: set[int] = set()
+    for start in range(0, len(release_ids), _CONTENTS_PER_READ):
+        good, bad = await _read(database, release_ids[start : start + _CONTENTS_PER_READ])
+        found.update(good)
+        unreadable |= bad
+    return found, frozenset(unreadable)
 
 
 async def _read(database: ConfigDatabase, release_ids: Sequence[int]) -> tuple[Mapping[int, Release], set[int]]:

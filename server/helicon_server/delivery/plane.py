@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
@@ -37,6 +37,8 @@ from helicon_server.delivery.hub import (
     Wake,
     WatchHub,
 )
+from helicon_server.delivery.instances import InstanceRecorder
+from helicon_server.delivery.integrity import ContentCorruptError
 from helicon_server.delivery.limits import RateLimits
 from helicon_server.delivery.memory_guard import MemoryGuard, ProcessMemory
 from helicon_server.delivery.options import DeliveryOptions
@@ -46,8 +48,10 @@ from helicon_server.delivery.pulse import Pulse
 from helicon_server.delivery.registry import Registry
 from helicon_server.delivery.requests import Request
 from helicon_server.delivery.short_way import OnServed
-from helicon_server.delivery.snapshot.keeper import Restored
-from helicon_server.delivery.store import ReleaseStore, identity
+from helicon_server.delivery.snapshot.file import SnapshotFile
+from helicon_server.delivery.snapshot.keeper import Restored, SnapshotKeeper
+from helicon_server.delivery.snapshot.served import ServedByFollower
+from helicon_server.delivery.store import Content, ReleaseId, ReleaseStore, identity
 from helicon_server.delivery.waited import Waited
 from helicon_server.delivery.warmup import warm_up
 from helicon_server.domain.errors import Unavailable
@@ -93,13 +97,18 @@ class DeliveryPlane:
         on_served: OnServed | None = None,
         now: Callable[[], float] = time.time,
         registry: Registry | None = None,
+        instances: InstanceRecorder | None = None,
+        snapshots: Mapping[str, SnapshotFile] | None = None,
     ) -> None:
         """``open_secret`` opens the sealed secrets of access keys; without it, apps with a key get nothing.
 
         ``on_served`` is told of what instances are served, each instance and answer once in a while, and must be
         quick. ``now`` is the time that signed requests are compared with, in seconds since the epoch. ``registry``
-        makes this node known to the others; without it discovery tells of this node alone.
+        makes this node known to the others; without it discovery tells of this node alone. ``instances`` writes
+        down what is served. ``snapshots`` are the files, by database, from which the plane starts while a database
+        is away.
         """
+        self.instances = instances
         self._registry = registry
         self.options = options or DeliveryOptions()
         self.store = ReleaseStore(self.options.content_budget_bytes)
@@ -128,6 +137,13 @@ class DeliveryPlane:
             )
             for database, bus in sources
         ]
+        self._keepers: dict[Follower, SnapshotKeeper] = {}
+        for follower in self._followers:
+            file = (snapshots or {}).get(follower.database.name)
+            if file is not None:
+                keeper = SnapshotKeeper(follower.database.name, file, ServedByFollower(follower, self.store))
+                follower.keeper = self._keepers[follower] = keeper
+        self.store.on_disk = self._content_on_disk
         self._warm_up: asyncio.Task[None] | None = None
         self.traffic = Traffic()
         self._limits = RateLimits(self.options.requests_per_client, self.options.requests_per_address)
@@ -139,18 +155,35 @@ class DeliveryPlane:
     # --- life -------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Begins to follow every database and returns after the first load of each.
+        """Begins to follow every database and returns after the first load of each, or with its snapshot instead.
 
-        Raises Unavailable when one could not be loaded. The plane runs on nevertheless and loads it later by itself;
-        until then it is not ready. Call ``stop`` if that is not wanted.
+        Raises Unavailable when one could not be loaded and has no snapshot. The plane runs on nevertheless and loads
+        it later by itself; until then it is not ready. Call ``stop`` if that is not wanted.
         """
         self.pulse.start()
         outcomes = await asyncio.gather(*(follower.start() for follower in self._followers), return_exceptions=True)
         if self.options.warm_up:
             self._warm_up = asyncio.create_task(warm_up(self._followers, self.store), name="helicon-warm-up")
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
+        failed = []
+        for follower, outcome in zip(self._followers, outcomes, strict=True):
+            if isinstance(outcome, BaseException) and not await self._restored(follower):
+                failed.append(outcome)
+        databases = [follower.database for follower in self._followers]
+        for keeper in self._keepers.values():
+            keeper.start()
+        if self.instances is not None:
+            self.instances.start(databases)
+        if self._registry is not None:
+            self._registry.start(databases, lambda: self.ready)
+        if failed:
+            raise failed[0]
+
+    async def _restored(self, follower: Follower) -> bool:
+        keeper = self._keepers.get(follower)
+        restored = None if keeper is None else await keeper.restore()
+        if restored is not None:
+            follower.restore(restored)
+        return follower.loaded
 
     def begin_drain(self) -> None:
         """Answers every held poll with 304 and refuses new ones with 503; reads go on. Safe to call twice.
@@ -179,6 +212,11 @@ class DeliveryPlane:
             warming.cancel()
             await asyncio.gather(warming, return_exceptions=True)
         await asyncio.gather(*(follower.stop() for follower in self._followers))
+        if self._registry is not None:
+            await self._registry.stop()
+        if self.instances is not None:
+            await self.instances.stop()
+        await asyncio.gather(*(keeper.stop() for keeper in self._keepers.values()))
         self._decider.compressor.close()
 
     # --- requests ---------------------------------------------------------------------------------
@@ -210,6 +248,8 @@ class DeliveryPlane:
                         found = await self.store.load(view.follower, releases)
                     except Unavailable:
                         return self._unavailable(request, "database_unavailable", "The database does not answer.")
+                    except ContentCorruptError:
+                        return self._unavailable(request, "release_corrupt", "The stored release is damaged.")
                     waited.contents.update(found)
                     waited.gone.update(
                         each.release_key for each in releases if identity(view.follower, each) not in found
@@ -291,12 +331,32 @@ class DeliveryPlane:
         """A snapshot for health answers."""
         code = "draining" if self._decider.polls.draining else None if self._directory.complete else "not_loaded"
         databases = [
-            DatabaseHealth(each.database.name, each.loaded, each.seen_id, each.away_since, each.away_reason)
+            DatabaseHealth(
+                each.database.name, each.loaded, each.seen_id, each.away_since, each.away_reason, each.restored
+            )
             for each in self._followers
         ]
         return Health(code is None, code, databases)
 
+    def snapshot_ages(self) -> Iterator[tuple[str, float]]:
+        """(database, seconds) since the snapshot on disk was known to be current; none that was never written."""
+        now = datetime.now(UTC)
+        for follower, keeper in self._keepers.items():
+            if keeper.confirmed_at is not None:
+                yield follower.database.name, (now - keeper.confirmed_at).total_seconds()
+
+    @property
+    def snapshot_failures(self) -> int:
+        """Attempts to write a snapshot that failed, for metrics."""
+        return sum(keeper.failures for keeper in self._keepers.values())
+
     # --- parts ------------------------------------------------------------------------------------
+
+    async def _content_on_disk(self, release: ReleaseId) -> Content | None:
+        follower, _, release_key = release
+        keeper = self._keepers.get(follower)
+        body = None if keeper is None else await keeper.content(release_key)
+        return None if body is None else Content(body)
 
     def _fired(self, keys: Iterable[str], origin: Origin | None = None) -> None:
         self.hub.fire(keys, origin)

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final, TypeVar
 
 from helicon_server.delivery.folding import fold
 from helicon_server.domain.access_key import AccessKey
 from helicon_server.domain.gray import LiveBranch
-from helicon_server.domain.model import LiveRelease, Message, MessageKind, NamespaceDefinition
+from helicon_server.domain.model import Environment, LiveRelease, Message, MessageKind, NamespaceDefinition
 from helicon_server.domain.names import NamespaceRef
 from helicon_server.storage.contract import ConfigDatabase, ConfigRead
 
@@ -40,6 +41,7 @@ class State:
     access_keys: Sequence[AccessKey]  # their secrets sealed
     newest_id: int
     newest: Message | None  # None also when only a newer version knows its kind
+    origin: datetime | None = None  # when its oldest environment was made: no other database has the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ class Mark:
 
 async def read_state(tx: ConfigRead) -> State:
     """Reads all of it, with a few statements."""
-    environments = {environment.name: environment.incremental for environment in await tx.environments.list()}
+    found = await tx.environments.list()
+    environments = {environment.name: environment.incremental for environment in found}
     definitions: dict[str, dict[str, list[NamespaceDefinition]]] = {}
     for definition in await tx.definitions.all():
         definitions.setdefault(definition.environment, {}).setdefault(definition.app, []).append(definition)
@@ -64,7 +67,12 @@ async def read_state(tx: ConfigRead) -> State:
     newest_id = await tx.messages.newest_id()
     newest = await tx.messages.after(newest_id - 1, limit=1)
     anchor = newest[0] if newest else None
-    return State(environments, definitions, live, branches, access_keys, newest_id, anchor)
+    return State(environments, definitions, live, branches, access_keys, newest_id, anchor, origin_of(found))
+
+
+def origin_of(environments: Iterable[Environment]) -> datetime | None:
+    """What tells databases apart: it stays when one is moved, renamed or set back."""
+    return min((environment.created_at for environment in environments), default=None)
 
 
 def marks_of(state: State) -> dict[str, Mark]:

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import orjson
+import structlog
 
 from helicon.protocol.merge import merge_all
 from helicon_server.delivery.answers import PACKED_FROM
+from helicon_server.delivery.integrity import ContentCorruptError, intact, read_contents
 from helicon_server.delivery.outcomes import Answer
+from helicon_server.domain.errors import Unavailable
 from helicon_server.domain.model import LiveRelease, Release
 
 if TYPE_CHECKING:
@@ -27,6 +30,9 @@ _ENTRY_OVERHEAD: Final = 600  # bytes of the objects around a stored text, rough
 _LARGEST_SHARE: Final = 4  # nothing larger than this part of the budget is kept
 _LOADS_AT_ONCE: Final = 4  # reads of releases that may be under way on one database
 _CONTENTS_PER_READ: Final = 200
+_CONDEMNED_LIMIT: Final = 1_000  # releases that were told of in the log; one that is forgotten is told of again
+
+_log = structlog.get_logger("helicon.delivery")
 
 ReleaseId = tuple["Follower", int, str]
 """A release id counts within its database only, and until that is set back: then it is given again, its key never."""
@@ -95,6 +101,9 @@ class ReleaseStore:
         self.load_errors = 0
         self.evictions = 0  # entries that made room for others
         self.loads = 0  # contents read from a database because somebody asked, for tests and metrics
+        self.corrupt = 0  # contents that did not fit their hash, for metrics
+        self.on_disk: Callable[[ReleaseId], Awaitable[Content | None]] | None = None  # another copy, without database
+        self._condemned: set[ReleaseId] = set()
         self._entries: OrderedDict[Hashable, Kept | _KeptContent] = OrderedDict()
         self._loading: dict[ReleaseId, asyncio.Task[Content | None]] = {}
         self._slots: dict[Follower, asyncio.Semaphore] = {}
@@ -113,6 +122,16 @@ class ReleaseStore:
         """Keeps a content, in the place of what nobody asked for lately."""
         self._keep(release, _KeptContent(content, len(content.encoded) + _ENTRY_OVERHEAD))
 
+    def take(self, follower: Follower, release: Release) -> Content | None:
+        """Keeps a content that a database gave; None, and an error in the log, when it is not what was published."""
+        key = follower, release.head.id, release.head.key
+        if not intact(release):
+            self._condemn(key)
+            return None
+        content = Content.of(release)
+        self.put_content(key, content)
+        return content
+
     def fits(self, size: int) -> bool:
         """Tells whether a content of this size would be kept without putting another one out."""
         return self.used_bytes + size + _ENTRY_OVERHEAD <= self.budget_bytes and self.keeps(size)
@@ -125,7 +144,7 @@ class ReleaseStore:
         """Reads contents from the database, each once however many ask, and keeps them.
 
         Returns them too, because the budget may be too small to keep them. Releases that are gone are left out.
-        Raises Unavailable.
+        What the database cannot give comes from the disk. Raises Unavailable, and ContentCorruptError.
         """
         wanted = {identity(follower, release) for release in releases}
         found: dict[ReleaseId, Content] = {}
@@ -141,10 +160,10 @@ class ReleaseStore:
         """Reads many contents into memory, some hundred a statement. Raises Unavailable."""
         for start in range(0, len(releases), _CONTENTS_PER_READ):
             ids = [release.release_id for release in releases[start : start + _CONTENTS_PER_READ]]
-            async with follower.database.read() as tx:
-                contents = await tx.releases.contents(ids)
+            contents, _ = await read_contents(follower.database, ids)  # who asks for the others is told
             for found in contents.values():
-                self.put_content((follower, found.head.id, found.head.key), Content.of(found))
+                self.take(follower, found)
+                await asyncio.sleep(0)  # hashes of many contents must not keep requests waiting
 
     def _load_once(self, release: ReleaseId) -> asyncio.Task[Content | None]:
         task = self._loading.get(release)
@@ -155,15 +174,48 @@ class ReleaseStore:
 
     async def _load(self, release: ReleaseId) -> Content | None:
         follower, release_id, release_key = release
-        async with self._slots.setdefault(follower, asyncio.Semaphore(_LOADS_AT_ONCE)):
-            self.loads += 1
-            async with follower.database.read() as tx:
-                found = (await tx.releases.contents([release_id])).get(release_id)
-        if found is None or found.head.key != release_key:
+        if follower.away_since is not None:
+            content = await self._from_disk(release)
+            if content is not None:
+                return content
+        try:
+            async with self._slots.setdefault(follower, asyncio.Semaphore(_LOADS_AT_ONCE)):
+                self.loads += 1
+                contents, unreadable = await read_contents(follower.database, [release_id])
+        except Unavailable:
+            content = await self._from_disk(release)
+            if content is None:
+                raise
+            return content
+        found = contents.get(release_id)
+        if release_id in unreadable:
+            self._condemn(release)
+        elif found is None or found.head.key != release_key:
             return None
-        content = Content.of(found)
-        self.put_content(release, content)
+        else:
+            content = self.take(follower, found)
+            if content is not None:
+                return content
+        content = await self._from_disk(release)
+        if content is None:
+            raise ContentCorruptError("The stored content of the release is damaged.")
         return content
+
+    async def _from_disk(self, release: ReleaseId) -> Content | None:
+        content = None if self.on_disk is None else await self.on_disk(release)
+        if content is not None:
+            self.put_content(release, content)
+        return content
+
+    def _condemn(self, release: ReleaseId) -> None:
+        self.corrupt += 1
+        if release not in self._condemned:
+            if len(self._condemned) >= _CONDEMNED_LIMIT:
+                self._condemned.clear()
+            self._condemned.add(release)
+            follower, release_id, key = release
+            name = follower.database.name
+            _log.error("delivery.content_corrupt", database=name, release_id=release_id, release_key=key)
 
     def _loaded(self, release: ReleaseId, task: asyncio.Task[Content | None]) -> None:
         del self._loading[release]
