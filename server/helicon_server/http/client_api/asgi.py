@@ -68,7 +68,11 @@ class ClientApi:
         await _send(send, method, outcome)
 
     async def _resolved(self, defer: Defer, scope: Scope) -> Answer | Park:
-        return self._elsewhere(defer, scope) if isinstance(defer.work, Elsewhere) else await self._plane.resolve(defer)
+        if not isinstance(defer.work, Elsewhere):
+            return await self._plane.resolve(defer)
+        answer = self._elsewhere(defer, scope)
+        self._plane.traffic.answered(defer.request.target, answer)
+        return answer
 
     def _elsewhere(self, defer: Defer, scope: Scope) -> Answer:
         request = defer.request
