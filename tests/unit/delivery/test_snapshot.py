@@ -1,0 +1,333 @@
+"""A plane that starts while its database is away (architecture, promise 7; faults C1 and C6)."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from helicon_server.delivery.options import DeliveryOptions
+from helicon_server.delivery.plane import DeliveryPlane
+from helicon_server.delivery.snapshot import keeper
+from helicon_server.delivery.snapshot.encoding import decode, encode
+from helicon_server.delivery.snapshot.file import SnapshotFile
+from helicon_server.domain.access_key import AccessKey, AccessKeyMode
+from helicon_server.domain.errors import Unavailable
+from helicon_server.domain.gray import GrayBranch, GrayRule
+from helicon_server.domain.model import Environment, MessageKind, Release
+from helicon_server.domain.names import NamespaceRef
+from helicon_server.domain.release import content_sha256
+from helicon_server.storage.memory import MemoryDatabase
+from tests.support.wait import wait_until_async
+from tests.unit.delivery.world import NOW, Client, World, body, configs, poll
+
+OPTIONS = DeliveryOptions(sweep_s=0.05, warm_up=False, catch_up_s=0.2)
+SMALL = replace(OPTIONS, content_budget_bytes=10_000)
+READ = configs("shop", "default", "application")
+
+
+@dataclass
+class Machine:
+    """A node's disk, and planes that start on it one after the other."""
+
+    world: World
+    path: Path
+    options: DeliveryOptions = field(default=OPTIONS)
+
+    def plane(self, database: str = "memory/helicon") -> DeliveryPlane:
+        return DeliveryPlane(
+            [(self.world.database, self.world.bus)],
+            "DEV",
+            self.options,
+            open_secret=lambda key: key.sealed,
+            snapshots={"main": SnapshotFile(self.path, database)},
+        )
+
+    @asynccontextmanager
+    async def node(self) -> AsyncIterator[Client]:
+        plane = self.plane()
+        try:
+            await plane.start()
+            yield Client(plane)
+        finally:
+            await plane.stop()
+
+    def saved(self) -> dict[str, bytes]:
+        """The contents in the file."""
+        if not self.path.exists():
+            return {}
+        with closing(sqlite3.connect(self.path)) as connection:
+            try:
+                return dict(connection.execute("SELECT release_key, body FROM contents").fetchall())
+            except sqlite3.OperationalError:  # it is being made
+                return {}
+
+    def change(self, statement: str) -> None:
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
+            connection.execute(statement)
+
+
+@pytest.fixture
+def machine(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    monkeypatch.setattr(keeper, "_SHORTEST_PAUSE_S", 0.01)
+    monkeypatch.setattr(keeper, "_SHARE", 0.0)
+    return Machine(world, tmp_path / "main.db")
+
+
+async def test_start__database_away__serves_the_same_bytes(machine: Machine) -> None:
+    """Promise 7, fault C1."""
+    await machine.world.publish("shop", "application", {"a": "1", "ü": "ö\n"})
+    async with machine.node() as client:
+        before = await client.get(READ)
+    known = await machine.world.newest_message()
+    machine.world.database.away = True
+    async with machine.node() as client:
+        after = await client.get(READ)
+        assert (after.status, after.headers, after.body) == (before.status, before.headers, before.body)
+        held = client.hold(poll("shop", "default", {"application": known}))
+        assert held.answer is None
+        (database,) = client.plane.health().databases
+        assert database.snapshot is not None
+        assert database.away_since == database.snapshot.confirmed_at
+
+
+async def test_start__database_away_and_no_snapshot__fails(machine: Machine) -> None:
+    """There is nothing to serve: another node must be asked."""
+    machine.world.database.away = True
+    plane = machine.plane()
+    with pytest.raises(Unavailable):
+        await plane.start()
+    assert plane.health().code == "not_loaded"
+    await plane.stop()
+
+
+async def test_start__snapshot_of_another_database__fails(machine: Machine) -> None:
+    async with machine.node():
+        pass
+    machine.world.database.away = True
+    plane = machine.plane("memory/billing")
+    with pytest.raises(Unavailable):
+        await plane.start()
+    await plane.stop()
+
+
+async def test_database__back__wakes_whoever_must_be_woken_and_nobody_else(machine: Machine) -> None:
+    await machine.world.publish("shop", "application", {"a": "1"})
+    await machine.world.publish("shop", "other", {"a": "1"})
+    async with machine.node():
+        pass
+    known = await machine.world.newest_message()
+    machine.world.database.away = True
+    async with machine.node() as client:
+        held = client.hold(poll("shop", "default", {"application": known}))
+        other = client.hold(poll("shop", "default", {"other": known}))
+        await machine.world.publish("shop", "application", {"a": "2"})
+        assert body(await client.get(READ))["configurations"] == {"a": "1"}
+        machine.world.database.away = False
+        await wait_until_async(lambda: held.answer, 5, "answer of the held poll")
+        assert other.answer is None
+        assert body(await client.get(READ))["configurations"] == {"a": "2"}
+        await wait_until_async(lambda: not client.plane.health().databases[0].away_since, 5, "recovery")
+        assert client.plane.health().databases[0].snapshot is None
+
+
+async def test_database__back_and_set_back__is_noticed(machine: Machine) -> None:
+    """The anchor is in the snapshot: ids grow for clients, also when the node was away as well (fault C7)."""
+    await machine.world.publish("shop", "application", {"a": "old"})
+    database = in_memory(machine.world)
+    copy = database._committed.copy()  # a backup
+    await machine.world.publish("shop", "application", {"a": "lost"})
+    told = await machine.world.newest_message()
+    async with machine.node():
+        pass
+    machine.world.database.away = True
+    async with machine.node() as client:
+        held = client.hold(poll("shop", "default", {"application": told}))
+        database._committed = copy  # its restore
+        machine.world.database.away = False
+        await wait_until_async(lambda: held.answer, 5, "answer of the held poll")
+        assert await machine.world.newest_message() > told
+        assert body(await client.get(READ))["configurations"] == {"a": "old"}
+
+
+async def test_database__back_and_another_one__is_taken_as_it_is(machine: Machine, world: World) -> None:
+    """An installation that was made anew was not set back: nothing is lifted, nothing of the snapshot stays."""
+    await world.publish("shop", "application", {"a": "1"})
+    async with machine.node():
+        pass
+    other = World()
+    async with other.database.write() as tx:
+        await tx.environments.insert(Environment("DEV", 0, NOW + timedelta(days=1)))
+        await tx.messages.append(MessageKind.ENVIRONMENT, [NamespaceRef("DEV", "", "", "")])
+    await other.publish("shop", "another", {"b": "1"})
+    before = await other.newest_message()
+    world.database.away = True
+    async with machine.node() as client:
+        world.database._database = other.database._database
+        world.database.away = False
+        await wait_until_async(lambda: not client.plane.health().databases[0].away_since, 5, "recovery")
+        assert (await client.get(READ)).status == 404
+        assert (await client.get(configs("shop", "default", "another"))).status == 200
+        assert await other.newest_message() == before
+
+
+async def test_contents__beyond_memory__come_from_the_disk(machine: Machine) -> None:
+    """The budget bounds memory, not what is served while the database is away."""
+    machine.options = SMALL
+    for number in range(8):
+        await machine.world.publish("shop", f"ns{number}", {"a": str(number) * 2000})
+    async with machine.node() as client:
+        await wait_until_async(lambda: len(machine.saved()) == 8, 5, "eight contents on disk")
+        machine.world.database.away = True
+        for number in range(8):
+            answer = await client.get(configs("shop", "default", f"ns{number}"))
+            assert body(answer)["configurations"] == {"a": str(number) * 2000}
+    async with machine.node() as client:
+        for number in range(8):
+            assert (await client.get(configs("shop", "default", f"ns{number}"))).status == 200
+
+
+async def test_contents__replaced__leave_the_disk(machine: Machine) -> None:
+    first = await machine.world.publish("shop", "application", {"a": "1"})
+    async with machine.node() as client:
+        await wait_until_async(lambda: first.head.key in machine.saved(), 5, "the first release on disk")
+        second = await machine.world.publish("shop", "application", {"a": "2"})
+        await client.seen(machine.world)
+        await wait_until_async(lambda: set(machine.saved()) == {second.head.key}, 5, "only the second one")
+
+
+async def test_access_keys__are_enforced_and_lie_sealed_on_disk(machine: Machine) -> None:
+    await machine.world.publish("shop", "application", {"a": "1"})
+    async with machine.world.database.write() as tx:
+        key = AccessKey(0, "DEV", "shop", "uid", "sealed-secret", AccessKeyMode.FILTER, True, NOW, "test")
+        await tx.access_keys.insert(key)
+        await tx.messages.append(MessageKind.ACCESS_KEY, [NamespaceRef("DEV", "shop", "", "")])
+    async with machine.node() as client:
+        assert (await client.get(READ)).status == 401
+    machine.world.database.away = True
+    async with machine.node() as client:
+        assert (await client.get(READ)).status == 401
+    assert b"sealed-secret" in machine.path.read_bytes()
+
+
+async def test_gray__is_served_as_before(machine: Machine) -> None:
+    release = await machine.world.publish("shop", "application", {"a": "1"})
+    async with machine.world.database.write() as tx:
+        key, content = "20250101080000-00000000000000ff", {"a": "gray"}
+        head = replace(release.head, id=0, key=key, content_sha256=content_sha256(content))
+        gray = await tx.releases.insert(Release(head, content))
+        branch = GrayBranch(
+            0, release.head.ref, "20250101080000-aaaaaaaaaaaaaaaa", "", 1, (GrayRule("shop", ips=("10.0.0.7",)),),
+            {"a": "gray"}, (), gray.head.id, 1, NOW, "test", NOW, "test",
+        )  # fmt: skip
+        await tx.branches.insert(branch)
+        await tx.messages.append(MessageKind.RELEASE, [release.head.ref])
+    async with machine.node() as client:
+        before = [await client.get(READ + query) for query in ("?ip=10.0.0.7", "?ip=10.0.0.8")]
+        assert body(before[0])["configurations"] == {"a": "gray"}
+    machine.world.database.away = True
+    async with machine.node() as client:
+        after = [await client.get(READ + query) for query in ("?ip=10.0.0.7", "?ip=10.0.0.8")]
+    assert [each.body for each in after] == [each.body for each in before]
+
+
+def in_memory(world: World) -> MemoryDatabase:
+    """The database below the contract."""
+    database = world.database._database
+    assert isinstance(database, MemoryDatabase)
+    return database
+
+
+def corrupted(world: World, release_id: int) -> None:
+    """Flips what the database holds of a release."""
+    state = in_memory(world)._committed
+    state.releases[release_id] = replace(state.releases[release_id], configurations={"a": "flipped"})
+
+
+async def test_flipped_bit__in_the_database__is_served_to_nobody__c6(machine: Machine) -> None:
+    release = await machine.world.publish("shop", "application", {"a": "1"})
+    corrupted(machine.world, release.head.id)
+    async with machine.node() as client:
+        answer = await client.get(READ)
+        assert (answer.status, body(answer)["code"]) == (503, "release_corrupt")
+        assert b"flipped" not in answer.body
+        assert client.plane.store.corrupt > 0
+        assert release.head.key not in machine.saved()
+
+
+async def test_flipped_bit__of_a_new_release__is_served_to_nobody__c6(machine: Machine) -> None:
+    async with machine.node() as client:
+        machine.world.bus.muted = True
+        release = await machine.world.publish("shop", "application", {"a": "1"})
+        corrupted(machine.world, release.head.id)
+        machine.world.bus.muted = False
+        await client.seen(machine.world)
+        assert (await client.get(READ)).status == 503
+        await machine.world.publish("shop", "application", {"a": "2"})
+        await client.seen(machine.world)
+        assert body(await client.get(READ))["configurations"] == {"a": "2"}
+
+
+async def test_flipped_bit__with_a_good_copy_on_disk__that_is_served__c6(machine: Machine) -> None:
+    release = await machine.world.publish("shop", "application", {"a": "1"})
+    async with machine.node() as client:
+        await wait_until_async(lambda: release.head.key in machine.saved(), 5, "the release on disk")
+    corrupted(machine.world, release.head.id)
+    async with machine.node() as client:
+        assert body(await client.get(READ))["configurations"] == {"a": "1"}
+
+
+async def test_flipped_bit__on_disk__is_not_served_and_written_anew__c6(machine: Machine) -> None:
+    release = await machine.world.publish("shop", "application", {"a": "1"})
+    async with machine.node() as client:
+        await wait_until_async(lambda: release.head.key in machine.saved(), 5, "the release on disk")
+        good = machine.saved()
+        machine.change('UPDATE contents SET body = CAST(\'{"a":"flipped"}\' AS BLOB)')
+        machine.world.database.away = True
+        client.plane.store.resize(0)  # memory holds nothing
+        client.plane.store.resize(OPTIONS.content_budget_bytes)
+        answer = await client.get(READ + "?ip=1.1.1.1")
+        assert (answer.status, b"flipped" in answer.body) == (503, False)
+        machine.world.database.away = False
+        await wait_until_async(lambda: machine.saved() == good, 20, "the good copy on disk")
+
+
+async def test_disk__that_cannot_be_written__disturbs_nothing(machine: Machine, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    machine.path = tmp_path / "file" / "main.db"
+    async with machine.node() as client:
+        await machine.world.publish("shop", "application", {"a": "1"})
+        await client.seen(machine.world)
+        assert (await client.get(READ)).status == 200
+        await wait_until_async(lambda: client.plane.snapshot_failures, 5, "a failure that is counted")
+
+
+async def test_two_workers__one_writes_and_both_read(machine: Machine) -> None:
+    release = await machine.world.publish("shop", "application", {"a": "1"})
+    async with machine.node():
+        await wait_until_async(lambda: release.head.key in machine.saved(), 5, "the release on disk")
+        async with machine.node() as second:
+            machine.world.database.away = True
+            second.plane.store.resize(0)
+            second.plane.store.resize(OPTIONS.content_budget_bytes)
+            assert (await second.get(READ)).status == 200
+            async with machine.node() as third:
+                assert (await third.get(READ)).status == 200
+
+
+async def test_state__encoded_and_decoded__is_the_same(machine: Machine) -> None:
+    """Every kind of thing that a state holds, more of them than go into one piece."""
+    await machine.world.define("infra", "redis", public=True)
+    await machine.world.publish_together(
+        {NamespaceRef("DEV", "shop", "default", f"n{number}"): {"a": "1"} for number in range(1200)}
+    )
+    async with machine.node() as client:
+        (follower,) = client.plane._followers
+        state = follower.state()
+        assert decode(encode(state)) == state
+        assert len(state.live) == 1200
