@@ -8,6 +8,8 @@ import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from .model import CONTENT_KEY
+
 
 def new_release_key(at: datetime) -> str:
     """A fresh release key: 14-digit UTC time, '-', 16 hex digits (protocol, section 2). Every release has its own,
@@ -24,3 +26,8 @@ def content_sha256(configurations: Mapping[str, str]) -> str:
 def content_size(configurations: Mapping[str, str]) -> int:
     """Characters of all keys and values together."""
     return sum(len(key) + len(value) for key, value in configurations.items())
+
+
+def is_blank(configurations: Mapping[str, str]) -> bool:
+    """Tells whether a content has no key, or is a document without text."""
+    return not configurations or (configurations.keys() == {CONTENT_KEY} and not configurations[CONTENT_KEY].strip())

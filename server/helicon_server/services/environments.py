@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from helicon_server.domain.actors import Right
 from helicon_server.domain.errors import NotFound
@@ -25,6 +26,21 @@ async def create_environment(tx: ConfigWrite, caller: Caller, name: str) -> Envi
     await audit(tx.audit, caller, "environment.create", environment=environment.name)
     await tx.messages.append(MessageKind.ENVIRONMENT, [NamespaceRef(environment.name, "", "", "")])
     return environment
+
+
+async def set_incremental(tx: ConfigWrite, caller: Caller, name: str, *, enabled: bool) -> Environment:
+    """Switches incremental sync for the clients of an environment (Apollo client protocol, section 5).
+
+    Raises NotFound ``environment_not_found``.
+    """
+    caller.may(Right.MANAGE)
+    environment = await require_environment(tx, name)
+    if environment.incremental is enabled:
+        return environment
+    await tx.environments.set_incremental(name, enabled)
+    await audit(tx.audit, caller, "environment.incremental_sync", environment=name, detail={"enabled": enabled})
+    await tx.messages.append(MessageKind.ENVIRONMENT, [NamespaceRef(name, "", "", "")])
+    return replace(environment, incremental=enabled)
 
 
 async def list_environments(storage: Storage, caller: Caller) -> Sequence[Environment]:

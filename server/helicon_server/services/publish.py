@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from helicon_server.domain.actors import Right
 from helicon_server.domain.draft import check_length, check_text, configurations, to_text
 from helicon_server.domain.errors import Conflict, InvalidInput, LimitExceeded, StaleRevision
-from helicon_server.domain.model import CONTENT_KEY, Item, Namespace, Operation
+from helicon_server.domain.model import Item, Namespace, Operation
 from helicon_server.domain.names import NamespaceRef
+from helicon_server.domain.release import is_blank
 from helicon_server.storage.contract import ConfigDatabase, ConfigWrite
 
 from .context import Caller
@@ -113,18 +114,13 @@ async def _compare_with_live(
             code="nothing_to_publish",
             details={"namespace": namespace.ref.namespace, "live_release": namespace.release_id},
         )
-    if live is not None and _blank(content) and not _blank(live.configurations) and not may_empty:
+    if live is not None and is_blank(content) and not is_blank(live.configurations) and not may_empty:
         raise Conflict(
             f"Nothing would be left of {namespace.ref}, and its clients would run without it. "
             "If that is wanted, publish with `may_empty`.",
             code="would_empty",
             details={"namespace": namespace.ref.namespace, "live_release": namespace.release_id},
         )
-
-
-def _blank(content: Mapping[str, str]) -> bool:
-    """Tells whether a content has no key, or is a document without text."""
-    return not content or (content.keys() == {CONTENT_KEY} and not content[CONTENT_KEY].strip())
 
 
 def _check_targets(caller: Caller, targets: Sequence[Target]) -> None:

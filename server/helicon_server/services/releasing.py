@@ -26,6 +26,7 @@ from helicon_server.domain.release import content_sha256, content_size, new_rele
 from helicon_server.storage.contract import ConfigWrite
 
 from .context import Caller, audit
+from .gray_releases import lay_branches_over
 
 IDEMPOTENCY_LIFETIME = timedelta(days=7)  # how long a repeated request is recognised
 
@@ -64,6 +65,7 @@ class Change:
 async def make_releases(
     tx: ConfigWrite, caller: Caller, environment: str, changes: Sequence[Change], note: Note, asked: str
 ) -> Sequence[Published]:
+    """Makes the changes live, and lays the published branches of their namespaces over them anew."""
     releases = [await tx.releases.insert(_snapshot(caller, change, note)) for change in changes]
     operation = changes[0].operation
     for release in releases:
@@ -79,6 +81,7 @@ async def make_releases(
                 "sha256": release.head.content_sha256,
             },
         )
+    await lay_branches_over(tx, caller, releases, note.title)
     # Appending is serialised against every other publish, so it comes after everything that needs no message id.
     message_ids = await tx.messages.append(MessageKind.RELEASE, [release.head.ref for release in releases])
     published = []
@@ -93,11 +96,18 @@ async def make_releases(
         )
         head = release.head
         published.append(Published(head.id, head.key, message_id, head.ref, head.operation))
+    await keep_answer(tx, caller, environment, note, asked, published)
+    return published
+
+
+async def keep_answer(
+    tx: ConfigWrite, caller: Caller, environment: str, note: Note, asked: str, published: Sequence[Published]
+) -> None:
+    """Keeps what a request was answered for the case that it is repeated with its key; forgets very old answers."""
     if note.idempotency_key is not None:
         answer = IdempotentAnswer(asked, {"releases": [_wire(p) for p in published]})
         await tx.idempotency.put(environment, caller.actor.name, note.idempotency_key, answer, at=caller.now)
         await tx.idempotency.forget_before(caller.now - IDEMPOTENCY_LIFETIME)
-    return published
 
 
 async def answered(

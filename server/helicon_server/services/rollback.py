@@ -34,7 +34,9 @@ async def rollback(
             details={"seen_release": seen_live, "live_release": namespace.release_id},
         )
     release = await tx.releases.get(ref.environment, to)
-    if release is None or release.head.namespace_id != namespace.id:
+    # A branch's release bears the namespace's id too; merging a branch back is not a rollback.
+    gray = release is not None and release.head.operation is Operation.GRAY
+    if release is None or gray or release.head.namespace_id != namespace.id:
         raise NotFound(f"{namespace.ref} has no release {to}.", code="release_not_found")
     if release.head.id == namespace.release_id:
         raise Conflict(f"Release {to} is live already.", code="release_is_live")

@@ -18,7 +18,7 @@ from helicon_server.domain.names import ClusterRef, NamespaceRef
 from helicon_server.services import apps, audit_log, clusters, environments, namespaces, people, sign_in
 from helicon_server.services.namespaces import NewNamespace
 from helicon_server.services.people import NewToken
-from tests.unit.services import test_drafts
+from tests.unit.services import branches, test_drafts, test_inheritance
 from tests.unit.services.world import APP, ENVIRONMENT, VALUE, World
 
 SECRET = "secret-that-no-audit-may-show"
@@ -81,6 +81,33 @@ async def rollback(world: World) -> None:
     await world.rollback(ref, to=first, live=second)
 
 
+async def create_branch(world: World) -> None:
+    await branches.create(world, await world.namespace(), branches.draft({"a": VALUE}))
+
+
+async def change_branch(world: World) -> None:
+    branch = await branches.create(world, await world.namespace(), branches.draft())
+    await branches.change(world, branch, branches.draft({"a": VALUE}))
+
+
+async def delete_branch(world: World) -> None:
+    await branches.delete(world, await branches.create(world, await world.namespace(), branches.draft({"a": VALUE})))
+
+
+async def publish_branch(world: World) -> None:
+    ref = await world.namespace()
+    await world.release(ref, "a=1\n")
+    await branches.publish(world, await branches.create(world, ref, branches.draft({"a": VALUE})))
+
+
+async def switch_inheritance(world: World) -> None:
+    await test_inheritance.switch(world, await test_inheritance.east(world), True)
+
+
+async def switch_incremental(world: World) -> None:
+    await test_inheritance.sync(world, ENVIRONMENT, True)
+
+
 async def create_token(world: World) -> None:
     async with world.database.write() as tx:
         await people.create_token(tx, world.caller(), NewToken("t", frozenset({Right.VIEW})), secret=SECRET)
@@ -130,6 +157,12 @@ USES: dict[str, tuple[Act, list[tuple[str, str, str, str, str]]]] = {
         [(ENVIRONMENT, "release.publish", APP, "default", "a"), (ENVIRONMENT, "release.publish", APP, "default", "b")],
     ),
     "rollback": (rollback, [(ENVIRONMENT, "release.rollback", APP, "default", "application")]),
+    "create_branch": (create_branch, [(ENVIRONMENT, "branch.create", APP, "default", "application")]),
+    "change_branch": (change_branch, [(ENVIRONMENT, "branch.update", APP, "default", "application")]),
+    "delete_branch": (delete_branch, [(ENVIRONMENT, "branch.delete", APP, "default", "application")]),
+    "publish_branch": (publish_branch, [(ENVIRONMENT, "release.gray", APP, "default", "application")]),
+    "set_inheritance": (switch_inheritance, [(ENVIRONMENT, "namespace.inheritance", APP, "east", "application")]),
+    "set_incremental": (switch_incremental, [(ENVIRONMENT, "environment.incremental_sync", "", "", "")]),
     "create_token": (create_token, [("", "token.create", "", "", "")]),
     "revoke_token": (revoke_token, [("", "token.revoke", "", "", "")]),
     "create_user": (create_user, [("", "user.create", "", "", "")]),
@@ -145,7 +178,8 @@ def writing_use_cases() -> set[str]:
         for name, function in vars(importlib.import_module(f"{services.__name__}.{module.name}")).items():
             if name.startswith("_") or not inspect.iscoroutinefunction(function):
                 continue
-            if function.__module__.endswith(".releasing"):  # what publish and rollback share, no use case by itself
+            # What use cases share, none by itself.
+            if function.__module__.endswith((".releasing", ".gray_releases", ".gray_common")):
                 continue
             kinds = {str(p.annotation) for p in inspect.signature(function).parameters.values()}
             if kinds & {"ControlWrite", "ConfigWrite", "ControlDatabase"}:
