@@ -11,7 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from helicon.protocol.merge import split_release_key
 from helicon_server.delivery.folding import fold
@@ -37,6 +37,13 @@ class Base:
     id: ReleaseId
 
 
+class Found(NamedTuple):
+    """What is in memory of the releases that a client holds, and the keys of what is not."""
+
+    contents: list[Content]
+    missing: tuple[str, ...]
+
+
 class Bases:
     """Finds historic releases by their keys, in memory first. All calls belong to one event loop."""
 
@@ -52,8 +59,8 @@ class Bases:
         keys: Sequence[str],
         loaded: Mapping[str, tuple[Base, Content]],
         of: Collection[str],
-    ) -> list[Content] | Collection[str] | None:
-        """The contents of these releases, or the keys that must be loaded first.
+    ) -> Found | None:
+        """The contents of these releases, and the keys that must be loaded first.
 
         None when there is no base: a key is unknown, or belongs to none of the namespaces ``of``, which are
         ``base_name()`` of an app and a namespace. ``loaded`` is at hand even where the store kept nothing.
@@ -76,7 +83,7 @@ class Bases:
             if base_name(base.ref.app, base.ref.namespace) not in of:
                 return None
             found.append(content)
-        return missing or found
+        return Found(found, tuple(missing))
 
     async def load(self, view: EnvironmentView, keys: Collection[str]) -> dict[str, tuple[Base, Content]]:
         """Reads releases from the database; what is not there, or cannot be read now, is left out."""

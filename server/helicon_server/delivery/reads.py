@@ -166,12 +166,12 @@ class Reads:
         base = self._bases.contents(view, keys, waited.bases or {}, of)
         if base is None:
             return None
-        if not isinstance(base, list):
-            return Defer(request, LoadBases(view, tuple(base))) if waited.bases is None else None
+        if base.missing:
+            return Defer(request, LoadBases(view, base.missing)) if waited.bases is None else None
         contents = self._contents(view, resolution, waited)
         if contents is None:
             return Defer(request, Load(view, resolution.releases))
-        before = merge_all([each.configurations() for each in base])
+        before = merge_all([each.configurations() for each in base.contents])
         if not before:
             return None
         now = merged(contents).configurations()
