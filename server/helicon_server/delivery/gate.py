@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from helicon_server.delivery.answers import container_error
@@ -20,6 +21,7 @@ Decide = Callable[[str, bytes, HeaderOf, str], Outcome]
 # By the first bytes; a path that does not tell is parsed. Environments have a prefix in front.
 _BY_START: Final = {b"/configs/": "configs", b"/configfi": "configfiles", b"/notifica": "notifications"}
 _START: Final = 9
+_PATH_KEPT: Final = 2_000  # bytes; an error shows no more of it
 _BY_SURFACE: Final = {
     Surface.CONFIGS: "configs",
     Surface.SERVICES: "services",
@@ -89,12 +91,15 @@ def gate(decide: Decide, traffic: Traffic, limits: RateLimits, retry_after_s: in
     tallies = {start: traffic.tallies[name] for start, name in _BY_START.items()}
     refuses = limits.refuses
 
+    @lru_cache(maxsize=64)  # a loop asks the same path again and again, and its refusal must cost next to nothing
+    def refusal(path: bytes, _window: int) -> Answer:
+        message = "This client asks more often than it may."
+        return container_error(429, "too_many_requests", message, path, retry_after_s=retry_after_s)
+
     def decide_within_limits(method: str, target: bytes, header: HeaderOf, peer: str) -> Outcome:
         outcome: Outcome
         if refuses(peer, target, header) and _limited(target):
-            message = "This client asks more often than it may."
-            path = target.partition(b"?")[0]
-            outcome = container_error(429, "too_many_requests", message, path, retry_after_s=retry_after_s)
+            outcome = refusal(target.partition(b"?")[0][:_PATH_KEPT], limits.window)
         else:
             outcome = decide(method, target, header, peer)
         if outcome.__class__ is Answer:

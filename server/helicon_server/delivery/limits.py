@@ -24,10 +24,11 @@ _NAMELESS: Final = (b"", b"")
 class RateLimits:
     """Counts requests of the client protocol. All calls belong to one event loop."""
 
-    __slots__ = ("_addresses", "_clients", "_free", "_per_address", "_per_client", "_watched")
+    __slots__ = ("_addresses", "_clients", "_free", "_per_address", "_per_client", "_watched", "window")
 
     def __init__(self, per_client: int, per_address: int) -> None:
         """Takes requests a second; 0 is no limit."""
+        self.window = 0  # its number
         self._per_client = per_client
         self._per_address = per_address
         self._free: float = min((limit for limit in (per_client, per_address) if limit), default=float("inf"))
@@ -43,6 +44,7 @@ class RateLimits:
 
     def next_window(self) -> None:
         """Forgets what was counted; to be called once a second."""
+        self.window += 1
         free = self._free
         busy = [peer for peer, count in self._addresses.items() if count - self._ahead(peer) > free]
         self._watched = frozenset(busy)
