@@ -106,7 +106,9 @@ def pushed(view: EnvironmentView, watched: Sequence[Watched], fired: Collection[
     (section 7.2). Their values are the newest of this moment, so that a burst is told once.
     """
     if watched[0].legacy:
-        newest = [found for key in watched[0].keys if key in fired and (found := view.newest(key)) is not None]
+        # Where nothing was published before, only now it shows that another spelling is meant.
+        keys = view.watched_alone(*watched[0].asked).keys
+        newest = [found for key in keys if key in fired and (found := view.newest(key)) is not None]
         return _legacy_answer(watched[0], max(newest)) if newest else NOT_MODIFIED
     entries = []
     for each in watched:
