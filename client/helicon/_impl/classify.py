@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from helicon._impl.backoff import RETRY_AFTER_CAP_SECONDS
-from helicon._impl.errors import DeniedError, RefusedError, UnavailableError
+from helicon._impl.errors import RefusedError, UnavailableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,17 +12,18 @@ if TYPE_CHECKING:
     from helicon._impl.http1 import Answer
 
 
-def classify(answer: Answer, server: Address, *, named_by: str) -> RequestError:
+def classify(answer: Answer, server: Address, *, named_by: str, signed: bool) -> RequestError:
     """Classifies an answer that brings nothing and names the server that gave it.
 
-    `named_by` says in words where its address came from, for somebody who has to correct it.
+    `named_by` says in words where its address came from, for somebody who has to correct it; `signed` whether the
+    client has a secret to sign with.
     """
-    error = _classified(answer, server, named_by)
+    error = _classified(answer, server, named_by, signed=signed)
     error.server = server
     return error
 
 
-def _classified(answer: Answer, server: Address, named_by: str) -> RequestError:
+def _classified(answer: Answer, server: Address, named_by: str, *, signed: bool) -> RequestError:
     """Turns an answer that brings nothing into the error that says whether to try again.
 
     A 4xx counts as the servers' word only when its body could be theirs: a login page, or a proxy that
@@ -38,11 +39,13 @@ def _classified(answer: Answer, server: Address, named_by: str) -> RequestError:
     if status >= 500:
         return UnavailableError("server_error", f"{url} answers {status}")
     if status in (401, 403) and not _is_page(answer):
-        return DeniedError("denied", f"{url} answers {status}: the access key is missing, wrong or revoked")
-    if status == 404:
-        from helicon._impl.not_found import explain  # imported late: no start that goes well needs it
+        from helicon._impl import denied  # imported late, as below: no start that goes well needs it
 
-        return explain(answer.body, server, named_by=named_by)
+        return denied.explain(answer, server, signed=signed)
+    if status == 404:
+        from helicon._impl import not_found
+
+        return not_found.explain(answer.body, server, named_by=named_by)
     if status in (400, 405, 414, 431) and not _is_page(answer):
         return RefusedError("refused", f"{url} refuses the request with {status}")
     return bad_answer(server, f"{status} did not come from a configuration server")

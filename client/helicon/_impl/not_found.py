@@ -21,7 +21,7 @@ _ENVIRONMENTS = "envs"
 
 def explain(body: bytes, server: Address, *, named_by: str) -> RequestError:
     """Turns the body of a 404 into an error. `named_by` says in words where the address came from."""
-    answer = _object_in(body)
+    answer = object_in(body)
     code = answer.get("code")
     if code == "not_released" or (code is None and _is_of_apollo(answer)):
         return NotReleasedError("not_released", f"{server.url} holds no release of the namespace for this app")
@@ -36,7 +36,8 @@ def explain(body: bytes, server: Address, *, named_by: str) -> RequestError:
     )
 
 
-def _object_in(body: bytes) -> dict[str, object]:
+def object_in(body: bytes) -> dict[str, object]:
+    """The JSON object of an answer; empty when there is none."""
     try:
         answer = load_json(body)
     except AnswerError:

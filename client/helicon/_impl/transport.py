@@ -143,6 +143,11 @@ class Transport:
         if (active := self._active) is not None:
             active.interrupt()
 
+    @property
+    def signs(self) -> bool:
+        """Whether the client has a secret to sign its requests with."""
+        return self._settings.secret is not None
+
     def naming_of(self, server: Address) -> str:
         """Says in words where the address of a server comes from."""
         return "HELICON_META" if server in self._settings.meta else "what discovery named"
@@ -191,7 +196,7 @@ class Transport:
                 raise UnavailableError("bad_answer", f"{server.url} says 304 to a client that holds nothing")
             return None
         if answer.status != 200:
-            raise classify(answer, server, named_by=self.naming_of(server))
+            raise classify(answer, server, named_by=self.naming_of(server), signed=self.signs)
         try:
             return parse_config(answer.body, app_id=settings.app_id, namespace=namespace)
         except AnswerError as error:
@@ -351,7 +356,9 @@ class Poll:
             elif answer.status == 200:
                 news = parse_notifications(answer.body)
             else:
-                raise classify(answer, self.server, named_by=self._transport.naming_of(self.server))
+                transport = self._transport
+                named_by = transport.naming_of(self.server)
+                raise classify(answer, self.server, named_by=named_by, signed=transport.signs)
         except AnswerError as error:
             servers.failed(self.server, time.monotonic())
             raise bad_answer(self.server, error.message) from None

@@ -197,7 +197,7 @@ class _Start:
         if self._policy.on_auth_error == "backup" and self._complete():
             self._report.warning("denied", f"{problem.message}; starting from the backup (--on-auth-error backup)")
             return self._from_backup()
-        hint = "check HELICON_ACCESS_KEY_SECRET or --secret-file, and the clock; a backup is not used to outlive a key"
+        hint = "a backup is not used, so that it does not outlive a key; --on-auth-error backup allows it"
         if self._policy.on_auth_error == "backup":
             hint = self._why_no_backup()
         raise Failure(DENIED, "denied", problem.message, hint)
