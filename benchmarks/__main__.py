@@ -18,7 +18,7 @@ _BENCHMARKS: dict[str, tuple[list[str], list[str] | None]] = {
     "wake_rate": ([], ["--quick"]),
     "reconnect": ([], ["--quick"]),
     "publish_rate": ([], ["--quick"]),
-    "idle_queries": ([], ["--quick"]),
+    "idle_queries": ([], None),
     "publish_fanout": ([], ["--quick"]),
     "server_start": ([], ["--quick"]),
     "sdk_get": ([], ["--quick"]),

@@ -25,4 +25,4 @@ def print_histogram(delays_ms: Sequence[float]) -> None:
     for low, high in zip(_BUCKETS_MS, (*_BUCKETS_MS[1:], float("inf")), strict=True):
         count = sum(low <= delay < high for delay in delays_ms)
         if count:
-            print(f"  {low:>5} ms and more {count:>6}  {'#' * round(_WIDTH * count / len(delays_ms))}")
+            print(f"  {low:>5} ms and more {count:>6}  {'#' * round(_WIDTH * count / len(delays_ms))}".rstrip())

@@ -15,8 +15,9 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from benchmarks.figures import percentiles, print_histogram
 from benchmarks.herds import Herd, herd
 from benchmarks.node import APP, PATH, node
 from benchmarks.peers import bare_asgi, get, port_of
+from benchmarks.processes import processor_s
 
 REACH = 0.6
 COMPARED = (1_000, 10_000)
@@ -33,26 +35,41 @@ _SETTLE_S = 0.3
 _DEADLINE_S = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Round:
+    delays_ms: Sequence[float]  # of every client
+    processor_s: float  # of the server
+
+    @property
+    def last_ms(self) -> float:
+        return max(self.delays_ms)
+
+
 def main(sizes: Sequence[int] = SIZES, *, quick: bool = False) -> None:
     """Measures and prints, for each number of clients, the times of all clients and the ratio."""
     rounds = 3 if quick else 10
     print(f"publish sent -> read by all clients, one server process, {rounds} publishes")
     for clients in sizes:
-        ours, theirs = _measure(clients, rounds)
-        every = [delay for delays in ours for delay in delays]
-        print(f"  {clients:>6} clients   {percentiles(every)}")
+        ours, theirs, troubles = _measure(clients, rounds)
+        every = [delay for each in ours for delay in each.delays_ms]
+        print(f"  {clients:>6} clients   {percentiles(every)}   troubles {troubles or 'none'}")
         print_histogram(every)
         if theirs:
-            mine, bare = (statistics.median(max(delays) for delays in each) for each in (ours, theirs))
-            ratio = statistics.median(max(a) / max(b) for a, b in zip(ours, theirs, strict=True))
-            print(
-                f"  {clients:>6} clients, all have it: Helicon {mine:.0f} ms, bare ASGI {bare:.0f} ms, "
-                f"ratio {ratio:.2f}   reach {REACH:g}   {'reached' if ratio <= REACH else 'MISSED'}"
-            )
+            _compare(clients, ours, theirs)
 
 
-def _measure(clients: int, rounds: int) -> tuple[list[list[float]], list[list[float]]]:
-    """Milliseconds of every client for each round: of Helicon's, and of the bare application's."""
+def _compare(clients: int, ours: Sequence[_Round], theirs: Sequence[_Round]) -> None:
+    mine, bare = (statistics.median(each.last_ms for each in rounds) for rounds in (ours, theirs))
+    ratio = statistics.median(a.last_ms / b.last_ms for a, b in zip(ours, theirs, strict=True))
+    by_processor = sum(each.processor_s for each in ours) / sum(each.processor_s for each in theirs)
+    print(
+        f"  {clients:>6} clients, all have it: Helicon {mine:.0f} ms, bare ASGI {bare:.0f} ms, ratio {ratio:.2f}, "
+        f"by processor time {by_processor:.2f}   reach {REACH:g}   {'reached' if ratio <= REACH else 'MISSED'}"
+    )
+
+
+def _measure(clients: int, rounds: int) -> tuple[Sequence[_Round], Sequence[_Round], Mapping[str, int]]:
+    """The rounds of Helicon, those of the bare application where it is compared, and what Helicon's clients met."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = stack.enter_context(node(folder))
@@ -66,17 +83,18 @@ def _measure(clients: int, rounds: int) -> tuple[list[list[float]], list[list[fl
         mine, others = [], []
         for number in range(rounds):
             revision = server.write(number)
-            mine.append(_round(ours, partial(server.management.publish, APP, revision)))
+            mine.append(_round(ours, partial(server.management.publish, APP, revision), server.pid))
             if bare is not None:
-                others.append(_round(theirs, partial(_publish_bare, bare)))
-        return mine, others
+                others.append(_round(theirs, partial(_publish_bare, bare), bare.pid))
+        return mine, others, ours.end().troubles
 
 
-def _round(clients: Herd, publish: Callable[[], int]) -> list[float]:
+def _round(clients: Herd, publish: Callable[[], int], pid: int) -> _Round:
     time.sleep(_SETTLE_S)  # every client is back in its poll; this is no part of what is measured
-    began = time.monotonic()
+    used, began = processor_s([pid]), time.monotonic()
     news = publish()
-    return [(at - began) * 1000 for at in clients.round(news, _DEADLINE_S)]
+    delays_ms = [(at - began) * 1000 for at in clients.round(news, _DEADLINE_S)]
+    return _Round(delays_ms, processor_s([pid]) - used)
 
 
 def _publish_bare(process: subprocess.Popen[bytes]) -> int:

@@ -17,32 +17,28 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from benchmarks.environment import print_environment
 from benchmarks.figures import percentile, percentiles, print_histogram
-from benchmarks.management import Management
-
-from tests.support.server import BOOTSTRAP_TOKEN, Servers
+from benchmarks.node import APP, Node, node
 
 REACH_MS = 100.0
-APP = "bench"
 
 
 def main(*, quick: bool = False, clients: int = 100, processes: int = 4, kind: str = "sdk") -> None:
     """Measures and prints percentiles and a histogram."""
     rounds = 10 if quick else 40
-    with tempfile.TemporaryDirectory() as folder, closing(Servers(Path(folder))) as servers:
-        server = servers.start()
-        with closing(Management(server.port, BOOTSTRAP_TOKEN)) as management:
-            management.create(APP)
-            management.publish(APP, management.write(APP, "round=-1\n"))
-            with _watching(server.port, kind, _shares(clients, processes)) as streams:
-                for stream in streams:
-                    stream.readline()  # all clients of this process watch
-                delays = [delay for number in range(rounds) for delay in _round(management, streams, number)]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        node(Path(folder)) as server,
+        _watching(server.port, kind, _shares(clients, processes)) as streams,
+    ):
+        for stream in streams:
+            stream.readline()  # all clients of this process watch
+        delays = [delay for number in range(rounds) for delay in _round(server, streams, number)]
     if len(delays) != clients * rounds:
         raise RuntimeError(f"{clients} clients and {rounds} publishes made {len(delays)} times")
     _report(delays, clients, processes, kind, rounds)
@@ -73,10 +69,10 @@ def _watching(port: int, kind: str, shares: list[int]) -> Iterator[list[IO[str]]
             process.stdout.close()
 
 
-def _round(management: Management, streams: list[IO[str]], number: int) -> list[float]:
-    revision = management.write(APP, f"round={number}\n")
+def _round(server: Node, streams: list[IO[str]], number: int) -> list[float]:
+    revision = server.write(number)
     time.sleep(0.3)  # every client is back in its poll; this is no part of what is measured
-    management.publish(APP, revision)
+    server.management.publish(APP, revision)
     answered = time.monotonic()
     received = [at for stream in streams for at in json.loads(stream.readline())]
     return [max(0.0, (at - answered) * 1000) for at in received]
