@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.clients.access import Key, check_refused, check_signed, enforce_key, refused
 from tests.acceptance.clients.catalogue import CLIENTS, Client, Documents
 from tests.acceptance.clients.conformance import check_exchanges, check_ids_grow
 from tests.acceptance.clients.driver_process import DriverProcess
@@ -37,15 +38,19 @@ RECOVERY_DEADLINE_S = 90
 pytestmark = pytest.mark.timeout(900)
 
 
-@pytest.fixture(
-    params=[
+def _each(clients: list[Client]) -> list[Any]:
+    return [
         pytest.param(client, id=client.name, marks=[getattr(pytest.mark, client.toolchain)] if client.toolchain else [])
-        for client in CLIENTS
+        for client in clients
     ]
+
+
+SIGNING = [client for client in CLIENTS if client.signs]
+every_client = pytest.mark.parametrize("client", _each(CLIENTS))
+every_signing_client = pytest.mark.parametrize("client", _each(SIGNING))
+every_client_that_signs_prefixes = pytest.mark.parametrize(
+    "client", _each([one for one in SIGNING if one.signs_prefix])
 )
-def client(request: pytest.FixtureRequest) -> Client:
-    chosen: Client = request.param
-    return chosen
 
 
 @pytest.fixture
@@ -64,6 +69,7 @@ def lasting_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerPro
         yield servers.start()
 
 
+@every_client
 def test_client__reads_and_is_pushed_two_namespaces_at_once__and_goes_on_after_the_server_was_killed(
     client: Client, program: Program, servers: Servers, tmp_path: Path
 ) -> None:
@@ -71,32 +77,84 @@ def test_client__reads_and_is_pushed_two_namespaces_at_once__and_goes_on_after_t
     node = servers.start()
     with Management(node.url) as management, Recorder(node.port) as recorder:
         _create(management, APP)
-        first = _publish(management, APP, "250ms", "/v1")
-        with DriverProcess(program, recorder.url, APP, tmp_path / "client", ["application", DOCUMENT]) as driver:
-            driver.await_value("value", "application", "timeout", _is("250ms"), READ_DEADLINE_S)
-            driver.await_value("value", "application", "greeting", _is(GREETING), READ_DEADLINE_S)
-            driver.await_value("value", DOCUMENT, "content", _is_document("/v1"), READ_DEADLINE_S)
-            _await_held_poll(client, recorder, first)
 
-            second = _publish(management, APP, "500ms", "/v2")
-            _await_changes(client, driver, "500ms", "/v2", PUSH_DEADLINE_S)
-            _await_held_poll(client, recorder, second)
+        _live_through_a_kill(client, program, node, management, recorder, tmp_path / "client", secret="")
 
-            held = recorder.waiting_polls()
-            node.kill()
-            wait_until(lambda: all(poll.cut for poll in held), PUSH_DEADLINE_S, "end of the held poll")
-            recorder.refuse()
-            node.start()
-            recorder.listen()
-            _publish(management, APP, "750ms", "/v3")
-            _await_changes(client, driver, "750ms", "/v3", RECOVERY_DEADLINE_S)
-
-        check_exchanges(recorder.exchanges)
-        check_ids_grow(recorder.exchanges)
         unseen = [name for name, quirk in client.quirks.items() if not any(map(quirk, recorder.exchanges))]
         assert unseen == []
 
 
+@every_signing_client
+def test_client__with_the_secret_of_an_enforced_key__does_the_same(
+    client: Client, program: Program, servers: Servers, tmp_path: Path
+) -> None:
+    """Whoever does not sign is refused, before the kill and from the first moment after it."""
+    node = servers.start()
+    with Management(node.url) as management, Recorder(node.port) as recorder:
+        _create(management, APP)
+        key = enforce_key(node, APP)
+
+        _live_through_a_kill(client, program, node, management, recorder, tmp_path / "client", secret=key.secret)
+
+        check_signed(recorder.exchanges, APP)
+        assert refused(node, APP)
+
+
+@every_signing_client
+def test_client__with_a_wrong_secret__never_gets_a_value(
+    client: Client, program: Program, lasting_node: ServerProcess, tmp_path: Path
+) -> None:
+    app = f"{client.name}-refused"
+    with Management(lasting_node.url) as management, Recorder(lasting_node.port) as recorder:
+        _create(management, app)
+        _publish(management, app, "250ms", "/v1")
+        key: Key = enforce_key(lasting_node, app)
+        wrong = key.secret[::-1]
+        with DriverProcess(
+            program, recorder.url, app, tmp_path / "client", ["application"], secret=wrong, may_fail=True
+        ) as driver:
+            wait_until(lambda: any(one.status == 401 for one in recorder.exchanges), READ_DEADLINE_S, "refusal")
+            # Long enough for another attempt of most; what comes later is refused by the same rule.
+            wait_until(
+                lambda: not driver.running or sum(one.status == 401 for one in recorder.exchanges) > 1,
+                READ_DEADLINE_S,
+                "another refusal, or a client that gave up",
+            )
+            assert driver.seen("value", "application", "timeout") in ([], [None])
+            assert driver.seen("changed", "application", "timeout") == []
+        check_refused(recorder.exchanges, app)
+
+
+@every_client_that_signs_prefixes
+def test_client__with_a_secret__in_another_environment__signs_its_prefix_too(
+    client: Client, program: Program, lasting_node: ServerProcess, tmp_path: Path
+) -> None:
+    """Keys are an environment's own: the app has none in the default one."""
+    app = f"{client.name}-signed-in-pro"
+    with Management(lasting_node.url) as development, Management(lasting_node.url, environment="PRO") as production:
+        _create(development, app)
+        production.create_namespace(app, "application")
+        production.create_namespace(app, DOCUMENT)
+        _publish(production, app, "9s", "/pro")
+        key = enforce_key(lasting_node, app, environment="PRO")
+        with (
+            Recorder(lasting_node.port) as recorder,
+            DriverProcess(
+                program,
+                f"{recorder.url}/envs/PRO",
+                app,
+                tmp_path / "client",
+                ["application", DOCUMENT],
+                secret=key.secret,
+            ) as driver,
+        ):
+            driver.await_value("value", "application", "timeout", _is("9s"), READ_DEADLINE_S)
+            driver.await_value("value", DOCUMENT, "content", _is_document("/pro"), READ_DEADLINE_S)
+        check_exchanges(recorder.exchanges)
+        check_signed(recorder.exchanges, app)
+
+
+@every_client
 def test_client__told_the_address_of_an_environment__sees_that_environment_alone(
     client: Client, program: Program, lasting_node: ServerProcess, tmp_path: Path
 ) -> None:
@@ -127,6 +185,42 @@ def test_client__told_the_address_of_an_environment__sees_that_environment_alone
         assert {value for seen in values for value in seen} == {"9s", "10s"}
         assert [one.target for one in recorder.exchanges if not one.path.startswith("/envs/PRO/")] == []
         check_exchanges(recorder.exchanges)
+
+
+def _live_through_a_kill(
+    client: Client,
+    program: Program,
+    node: ServerProcess,
+    management: Management,
+    recorder: Recorder,
+    folder: Path,
+    *,
+    secret: str,
+) -> None:
+    """Reads, is pushed, is held while the server is killed, and is pushed again by the one that took its place."""
+    first = _publish(management, APP, "250ms", "/v1")
+    with DriverProcess(program, recorder.url, APP, folder, ["application", DOCUMENT], secret=secret) as driver:
+        driver.await_value("value", "application", "timeout", _is("250ms"), READ_DEADLINE_S)
+        driver.await_value("value", "application", "greeting", _is(GREETING), READ_DEADLINE_S)
+        driver.await_value("value", DOCUMENT, "content", _is_document("/v1"), READ_DEADLINE_S)
+        _await_held_poll(client, recorder, first)
+
+        second = _publish(management, APP, "500ms", "/v2")
+        _await_changes(client, driver, "500ms", "/v2", PUSH_DEADLINE_S)
+        _await_held_poll(client, recorder, second)
+
+        held = recorder.waiting_polls()
+        node.kill()
+        wait_until(lambda: all(poll.cut for poll in held), PUSH_DEADLINE_S, "end of the held poll")
+        recorder.refuse()
+        node.start()
+        assert refused(node, APP) == bool(secret)
+        recorder.listen()
+        _publish(management, APP, "750ms", "/v3")
+        _await_changes(client, driver, "750ms", "/v3", RECOVERY_DEADLINE_S)
+
+    check_exchanges(recorder.exchanges)
+    check_ids_grow(recorder.exchanges)
 
 
 def _create(management: Management, app: str) -> None:

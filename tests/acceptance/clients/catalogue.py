@@ -32,6 +32,10 @@ class Client:
     install: Callable[[str], Program]
     documents: Documents = Documents.PUSHED
     quirks: Mapping[str, Quirk] = field(default_factory=dict)
+    # Whether it can sign its requests with an access key, and then whether it signs the whole target: some leave out
+    # the path of the address that they are given, such as /envs/PRO.
+    signs: bool = True
+    signs_prefix: bool = False
     # A mark of tests/plugins/toolchains.py: without this toolchain the client's tests are left out.
     toolchain: str | None = None
 
@@ -50,6 +54,10 @@ def _release_key_is_empty(exchange: Exchange) -> bool:
 
 def _release_key_is_missing(exchange: Exchange) -> bool:
     return _reads(exchange) and "releaseKey" not in exchange.parameters
+
+
+def _release_key_is_a_word(exchange: Exchange) -> bool:
+    return _reads(exchange) and exchange.parameters.get("releaseKey") == "undefined"
 
 
 def _holds_what_it_asks_for(exchange: Exchange) -> bool:
@@ -150,12 +158,20 @@ CLIENTS = [
     Client(
         "ctrip_apollo",
         install_node,
+        signs=False,
         quirks={"ids begin at 0": _ids_begin_at_zero, "no release key": _release_key_is_missing},
     ),
     Client(
         "ctrip_apollo_client",
         install_node,
+        signs=False,
         quirks={"reads again what it holds": _holds_what_it_asks_for},
+    ),
+    Client(
+        "lvgithub_apollo_client",
+        install_node,
+        quirks={"asks for servers": _asks_for_servers, "release key is a word": _release_key_is_a_word},
+        signs_prefix=True,
     ),
     Client(
         "apollo_java",
@@ -165,6 +181,7 @@ CLIENTS = [
             "messages": _says_which_message_it_was_told,
             "reads again what it holds": _holds_what_it_asks_for,
         },
+        signs_prefix=True,
         toolchain="java",
     ),
     Client(
@@ -178,6 +195,7 @@ CLIENTS = [
             "empty release key": _release_key_is_empty,
             "connection left to the protocol": _connection_without_a_word,
         },
+        signs_prefix=True,
         toolchain="go",
     ),
 ]

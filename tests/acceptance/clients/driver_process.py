@@ -18,11 +18,27 @@ _STDERR_CHARACTERS = 4000
 
 
 class DriverProcess:
-    """Runs until it is left; then it has ended by itself, with 0."""
+    """Runs until it is left; then it has ended by itself, with 0, unless it `may_fail`.
 
-    def __init__(self, program: Program, meta: str, app: str, folder: Path, namespaces: Sequence[str]) -> None:
+    `secret` is that of the app's access key, `label` what the rules of gray releases look at; empty is none.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        meta: str,
+        app: str,
+        folder: Path,
+        namespaces: Sequence[str],
+        *,
+        secret: str = "",
+        label: str = "",
+        may_fail: bool = False,
+    ) -> None:
         folder.mkdir()
         told = {"meta": meta, "app": app, "folder": str(folder), "namespaces": list(namespaces)}
+        told |= {"secret": secret, "label": label}
+        self._may_fail = may_fail
         self._lines: list[dict[str, Any]] = []
         self._stderr = folder / "stderr"
         with self._stderr.open("wb") as stderr:
@@ -43,6 +59,11 @@ class DriverProcess:
     @property
     def running(self) -> bool:
         return self._process.poll() is None
+
+    @property
+    def told_anything(self) -> bool:
+        """Tells whether the client gave any value at all."""
+        return bool(self._lines)
 
     def seen(self, event: str, namespace: str, key: str) -> list[Any]:
         """The values that the client gave for a key, in order."""
@@ -73,7 +94,7 @@ class DriverProcess:
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
-            if kind is None:
+            if kind is None and not self._may_fail:
                 status = self._process.wait(END_DEADLINE_S)
                 assert status == 0, f"the driver ended with {status}:\n{self._tail()}"
         finally:

@@ -21,6 +21,8 @@ class Settings:
     app: str
     folder: str
     namespaces: list[str]
+    secret: str  # of the app's access key; empty without one
+    label: str  # for the rules of gray releases; empty without one
 
 
 class Lines:

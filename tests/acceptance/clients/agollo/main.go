@@ -13,11 +13,15 @@ import (
 	"github.com/apolloconfig/agollo/v4/storage"
 )
 
+const attempts = 5
+
 type settings struct {
 	Meta       string   `json:"meta"`
 	App        string   `json:"app"`
 	Folder     string   `json:"folder"`
 	Namespaces []string `json:"namespaces"`
+	Secret     string   `json:"secret"`
+	Label      string   `json:"label"`
 }
 
 type line struct {
@@ -50,25 +54,37 @@ func (listener) OnChange(event *storage.ChangeEvent) {
 
 func (listener) OnNewestChange(*storage.FullChangeEvent) {}
 
+// start tries again: agollo asks for the servers beside its first read, which finds none when the answer comes between.
+func start(told settings) agollo.Client {
+	for attempt := 1; ; attempt++ {
+		client, err := agollo.StartWithConfig(func() (*config.AppConfig, error) {
+			return &config.AppConfig{
+				AppID:            told.App,
+				Cluster:          "default",
+				IP:               told.Meta,
+				NamespaceName:    strings.Join(told.Namespaces, ","),
+				Secret:           told.Secret,
+				Label:            told.Label,
+				IsBackupConfig:   true,
+				BackupConfigPath: told.Folder,
+				MustStart:        true,
+			}, nil
+		})
+		if err == nil {
+			return client
+		}
+		if attempt == attempts {
+			panic(err)
+		}
+	}
+}
+
 func main() {
 	var told settings
 	if err := json.Unmarshal([]byte(os.Args[1]), &told); err != nil {
 		panic(err)
 	}
-	client, err := agollo.StartWithConfig(func() (*config.AppConfig, error) {
-		return &config.AppConfig{
-			AppID:            told.App,
-			Cluster:          "default",
-			IP:               told.Meta,
-			NamespaceName:    strings.Join(told.Namespaces, ","),
-			IsBackupConfig:   true,
-			BackupConfigPath: told.Folder,
-			MustStart:        true,
-		}, nil
-	})
-	if err != nil {
-		panic(err)
-	}
+	client := start(told)
 	client.AddChangeListener(listener{})
 	for _, namespace := range told.Namespaces {
 		client.GetConfigCache(namespace).Range(func(key, value interface{}) bool {

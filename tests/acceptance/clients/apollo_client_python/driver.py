@@ -19,6 +19,7 @@ def changed(event: dict[str, Any]) -> None:
 client = ApolloClient(
     config_url=told.meta,
     app_id=told.app,
+    secret=told.secret,
     namespaces=told.namespaces,
     enable_long_pool_updates=True,
     auto_update_enabled=True,

@@ -13,6 +13,8 @@ public class Driver {
     JsonObject told = new Gson().fromJson(arguments[0], JsonObject.class);
     System.setProperty("apollo.meta", told.get("meta").getAsString());
     System.setProperty("app.id", told.get("app").getAsString());
+    System.setProperty("apollo.access-key.secret", told.get("secret").getAsString());
+    System.setProperty("apollo.label", told.get("label").getAsString());
     System.setProperty("apollo.cache-dir", told.get("folder").getAsString());
     for (JsonElement name : told.getAsJsonArray("namespaces")) {
       follow(name.getAsString());

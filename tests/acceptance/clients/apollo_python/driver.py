@@ -25,6 +25,7 @@ def changed(action: str, namespace: str, key: str, value: Any) -> None:
 
 client = ApolloClient(
     app_id=told.app,
+    secret=told.secret,
     config_url=told.meta,
     change_listener=changed,
     log_level="WARNING",

@@ -19,6 +19,7 @@ def changed(action: str, namespace: str, key: str, value: Any) -> None:
 
 client = ApolloClient(
     app_id=told.app,
+    secret=told.secret,
     config_service_url=told.meta,
     namespaces=told.namespaces,
     change_listener=changed,

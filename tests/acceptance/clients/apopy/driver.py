@@ -13,7 +13,7 @@ PAUSE_AFTER_FAILURE_S = 0.5
 
 told = settings()
 lines = Lines()
-client = Client(told.meta, told.app)
+client = Client(told.meta, told.app, secret=told.secret)
 
 
 def held(namespace: str) -> dict[str, str]:
