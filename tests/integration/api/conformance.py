@@ -12,6 +12,7 @@ STABLE_MEMBERS = {"type": str, "title": str, "status": int, "detail": str, "code
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
+    "number": (int, float),
     "boolean": (bool,),
     "null": (type(None),),
     "object": (dict,),
@@ -96,7 +97,7 @@ class Conformance:
             yield f"{at}: {value!r} is not of {schema['enum']}"
         if "type" in schema:
             fits = isinstance(value, _TYPES[schema["type"]])
-            if not fits or (schema["type"] == "integer" and isinstance(value, bool)):
+            if not fits or (schema["type"] in ("integer", "number") and isinstance(value, bool)):
                 yield f"{at}: {value!r} is no {schema['type']}"
                 return
         if isinstance(value, list):

@@ -231,10 +231,11 @@ def test_audit__every_write__leaves_its_entry_with_names_and_no_values(api: Api)
 def test_head__of_every_readable_path__is_get_without_its_body(api: Api, place: Place) -> None:
     """RFC 9110: the same status and headers."""
     release = place.releases[0]["id"]
+    branch = api.ok("POST", place.path + "/branches", {})["name"]
     for path in (e.path for e in ENDPOINTS if e.method == "GET"):
         filled = path.format_map(
             {"environment": ENVIRONMENT, "app": place.app, "cluster": "default", "namespace": "application"}
-            | {"release": release}
+            | {"release": release, "branch": branch}
         ) if ":" not in path else place.path + "/items/kept"  # fmt: skip
         got, head = api.call("GET", filled), api.call("HEAD", filled)
         assert (got.status_code, head.status_code, head.content) == (200, 200, b""), filled

@@ -27,7 +27,7 @@ from tests.support.server import BOOTSTRAP_PASSWORD, MASTER_KEY
 
 _DRAFT = "/environments/{environment}/apps/{app}/clusters/{cluster}/namespaces/{namespace}"
 _KEYS = "/environments/{environment}/apps/{app}/access-keys"
-_LISTED_FOR_MANAGERS = ("/tokens", "/audit", "/access-keys")
+_LISTED_FOR_MANAGERS = ("/tokens", "/audit", "/nodes", "/access-keys")
 # What each endpoint is sent, so that a caller with the right is not refused for want of a sound request.
 BODIES: Mapping[tuple[str, str], object] = {
     ("GET", "/apps"): None,
@@ -57,6 +57,16 @@ BODIES: Mapping[tuple[str, str], object] = {
     ("POST", _KEYS): {"mode": "observer", "enabled": False},
     ("PATCH", _KEYS + "/{access_key}"): {"enabled": False},
     ("DELETE", _KEYS + "/{access_key}"): None,
+    ("PUT", "/environments/{environment}/incremental-sync"): {"enabled": False},
+    ("PUT", _DRAFT + "/inheritance"): {"inherits": False},
+    ("GET", _DRAFT + "/instances"): None,
+    ("GET", _DRAFT + "/branches"): None,
+    ("POST", _DRAFT + "/branches"): {"priority": 1000},
+    ("GET", _DRAFT + "/branches/{branch}"): None,
+    ("PUT", _DRAFT + "/branches/{branch}"): {"title": "", "priority": 0, "rules": [], "set": {}, "remove": []},
+    ("DELETE", _DRAFT + "/branches/{branch}"): None,
+    ("POST", _DRAFT + "/branches/{branch}/publish"): {"revision": 1},
+    ("GET", "/nodes"): None,
     ("POST", "/sign-in"): {"user": "admin", "password": BOOTSTRAP_PASSWORD},
     ("GET", "/tokens"): None,
     ("POST", "/tokens"): {"name": "{fresh}", "rights": ["manage"]},
@@ -68,8 +78,11 @@ BODIES: Mapping[tuple[str, str], object] = {
 RIGHTS: Mapping[Right | None, set[tuple[str, str]]] = {
     None: {("POST", "/sign-in")},
     Right.VIEW: {(m, path) for m, path in BODIES if m == "GET" and not path.endswith(_LISTED_FOR_MANAGERS)},
-    Right.EDIT: {(m, path) for m, path in BODIES if m != "GET" and ("/items" in path or "/text" in path)},
-    Right.PUBLISH: {("POST", "/environments/{environment}/releases"), ("POST", _DRAFT + "/rollback")},
+    Right.EDIT: {(m, path) for m, path in BODIES if m != "GET" and ("/items" in path or "/text" in path)}
+    | {("POST", _DRAFT + "/branches"), ("PUT", _DRAFT + "/branches/{branch}")},
+    Right.PUBLISH: {("POST", "/environments/{environment}/releases"), ("POST", _DRAFT + "/rollback")}
+    | {("PUT", _DRAFT + "/inheritance")}
+    | {("DELETE", _DRAFT + "/branches/{branch}"), ("POST", _DRAFT + "/branches/{branch}/publish")},
 }  # fmt: skip
 
 
@@ -93,6 +106,7 @@ class World:
                 "release": self.release,
                 "name": "absent",
                 "access_key": 999_999_999,
+                "branch": "absent",
             }
         )
         if endpoint.needs_revision:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import access_keys, apps, drafts, environments, namespaces, people, releases
+from . import access_keys, apps, branches, drafts, environments, namespaces, observing, people, releases
 from .endpoint import Endpoint
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -11,6 +11,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *namespaces.ENDPOINTS,
     *drafts.ENDPOINTS,
     *releases.ENDPOINTS,
+    *branches.ENDPOINTS,
+    *observing.ENDPOINTS,
     *access_keys.ENDPOINTS,
     *people.ENDPOINTS,
 )

@@ -27,6 +27,13 @@ class EnvironmentOut(Out):
     name: str
     position: int
     created_at: datetime
+    incremental_sync: bool = Field(description="Clients that ask for it are sent only what changed.")
+
+
+class IncrementalSync(In):
+    """Whether the clients of an environment may be sent only what changed."""
+
+    enabled: bool
 
 
 class EnvironmentList(Out):
@@ -66,6 +73,12 @@ async def list_environments(call: Call[None]) -> Reply:
     return Reply(EnvironmentList(items=[_environment(environment) for environment in found]))
 
 
+async def set_incremental_sync(call: Call[IncrementalSync]) -> Reply:
+    async with call.config.write() as tx:
+        environment = await environments.set_incremental(tx, call.caller, call.environment, enabled=call.input.enabled)
+    return Reply(_environment(environment))
+
+
 async def create_cluster(call: Call[NewCluster]) -> Reply:
     ref = ClusterRef(call.environment, await call.require_app(), call.input.name)
     async with call.config.write() as tx:
@@ -81,7 +94,12 @@ async def list_clusters(call: Call[None]) -> Reply:
 
 
 def _environment(environment: Environment) -> EnvironmentOut:
-    return EnvironmentOut(name=environment.name, position=environment.position, created_at=environment.created_at)
+    return EnvironmentOut(
+        name=environment.name,
+        position=environment.position,
+        created_at=environment.created_at,
+        incremental_sync=environment.incremental,
+    )
 
 
 _CLUSTERS = "/environments/{environment}/apps/{app}/clusters"
@@ -98,6 +116,16 @@ ENDPOINTS = (
         EnvironmentOut,
         HTTPStatus.CREATED,
         refusals=(HTTPStatus.CONFLICT,),
+    ),
+    Endpoint(
+        "PUT",
+        "/environments/{environment}/incremental-sync",
+        set_incremental_sync,
+        "Switch incremental sync for the clients of an environment",
+        Right.MANAGE,
+        IncrementalSync,
+        EnvironmentOut,
+        refusals=(HTTPStatus.NOT_FOUND,),
     ),
     Endpoint(
         "GET",

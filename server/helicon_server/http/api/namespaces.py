@@ -11,7 +11,7 @@ from helicon_server.domain.actors import Right
 from helicon_server.domain.formats import Format
 from helicon_server.domain.model import FIRST_REVISION, Namespace
 from helicon_server.domain.names import NamespaceRef, parse_namespace
-from helicon_server.services import namespaces
+from helicon_server.services import inheritance, namespaces
 
 from .endpoint import Call, Comment, Endpoint, In, Out, Reply
 
@@ -56,8 +56,15 @@ class NamespaceOut(Out):
     pending: bool = Field(description="The draft was written since the live release was made of it.")
     live_release: int | None
     notification_id: int | None
+    inherits: bool = Field(description="Its release is laid over that of cluster `default`, key by key.")
     updated_at: datetime
     updated_by: str
+
+
+class Inheritance(In):
+    """Whether the release of a namespace is laid over that of cluster `default`, key by key."""
+
+    inherits: bool
 
 
 class NamespaceList(Out):
@@ -107,6 +114,12 @@ async def get_namespace(call: Call[None]) -> Reply:
     return Reply(namespace_out(namespace), revision=namespace.revision)
 
 
+async def set_inheritance(call: Call[Inheritance]) -> Reply:
+    async with call.config.write() as tx:
+        namespace = await inheritance.set_inheritance(tx, call.caller, call.namespace, inherits=call.input.inherits)
+    return Reply(namespace_out(namespace), revision=namespace.revision)
+
+
 def namespace_out(namespace: Namespace) -> NamespaceOut:
     """The wire form of a namespace."""
     ref = namespace.ref
@@ -120,6 +133,7 @@ def namespace_out(namespace: Namespace) -> NamespaceOut:
         pending=namespace.released_revision != namespace.revision,
         live_release=namespace.release_id,
         notification_id=namespace.message_id,
+        inherits=namespace.inherits,
         updated_at=namespace.updated_at,
         updated_by=namespace.updated_by,
     )
@@ -169,6 +183,16 @@ ENDPOINTS = (
         "Read a namespace",
         Right.VIEW,
         None,
+        NamespaceOut,
+        refusals=(HTTPStatus.NOT_FOUND,),
+    ),
+    Endpoint(
+        "PUT",
+        NAMESPACE + "/inheritance",
+        set_inheritance,
+        "Switch whether a namespace is laid over that of cluster `default`",
+        Right.PUBLISH,
+        Inheritance,
         NamespaceOut,
         refusals=(HTTPStatus.NOT_FOUND,),
     ),

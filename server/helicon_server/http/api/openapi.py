@@ -22,6 +22,7 @@ _PATH_PARAMETERS = {
     "cluster": "Name of the cluster; `default` always exists.",
     "namespace": "Name of the namespace with its suffix, such as application or routes.json.",
     "access_key": "Id of an access key.",
+    "branch": "Name of the gray branch.",
     "key": "Key of the item, percent-encoded.",
     "release": "Id of the release.",
     "name": "Name of the token.",

@@ -52,7 +52,7 @@ class PublishedOut(Out):
     notification_id: int
     environment: str
     app: str
-    cluster: str
+    cluster: str = Field(description="The name of the branch where it is one's release.")
     namespace: str
     operation: Operation
 
@@ -82,7 +82,7 @@ class ReleaseOut(Out):
     title: str
     comment: str
     previous: int | None
-    source: int | None = Field(description="The release that a rollback brought back.")
+    source: int | None = Field(description="What a rollback brought back, or what a branch was laid over.")
     draft_revision: int
     sha256: str
     size: int = Field(description="Characters of keys and values.")
@@ -143,7 +143,7 @@ async def publish_namespaces(call: Call[Publish]) -> Reply:
     reviewed = await publish.review(call.config, call.caller, targets)
     async with call.config.write() as tx:
         made = await publish.publish(tx, call.caller, environment, reviewed, note)
-    return Reply(PublishedList(releases=[_published(one) for one in made]))
+    return Reply(PublishedList(releases=[published_out(one) for one in made]))
 
 
 async def rollback(call: Call[Rollback]) -> Reply:
@@ -152,7 +152,7 @@ async def rollback(call: Call[Rollback]) -> Reply:
         made = await rollback_service.rollback(
             tx, call.caller, call.namespace, to=call.input.to, seen_live=call.input.live, note=note
         )
-    return Reply(_published(made))
+    return Reply(published_out(made))
 
 
 async def list_releases(call: Call[PageQuery]) -> Reply:
@@ -190,7 +190,8 @@ def _side(text: str | None) -> history.Side:
     return history.LIVE if text == "live" or text is None else history.OfRelease(int(text))
 
 
-def _published(made: Published) -> PublishedOut:
+def published_out(made: Published) -> PublishedOut:
+    """The wire form of a release that was made."""
     return PublishedOut(
         release_id=made.release_id,
         release_key=made.release_key,
