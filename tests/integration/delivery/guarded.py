@@ -70,6 +70,19 @@ def poll_of(seen: int = -1, app: str = APP) -> str:
     return f"/notifications/v2?appId={app}&cluster=default&notifications={quote(entries)}"
 
 
+UNSIGNED = (401, "request_time_skewed")  # no Timestamp counts as one of 1970
+WRONG = (401, "invalid_signature")
+# What carries a release or tells of one. Each holds VALUE or wakes for it.
+SURFACES = [
+    READ,
+    f"/configfiles/{APP}/default/application",
+    f"/configfiles/json/{APP}/default/application",
+    f"/configfiles/raw/{APP}/default/application",
+    f"/notifications?appId={APP}&cluster=default&namespace=application&notificationId=-1",
+    poll_of(),
+]
+
+
 class Guarded:
     """The app, its keys, and the nodes that serve it."""
 
@@ -79,6 +92,7 @@ class Guarded:
             management.create_app(APP)
             management.create_namespace(APP, "application")
         self.release("greeting = " + VALUE)
+        self.settle(None, 200, None)
 
     @property
     def node(self) -> ServerProcess:
