@@ -18,6 +18,7 @@ from types import FunctionType
 from typing import Any, ClassVar, Final
 
 import uvicorn
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
@@ -45,6 +46,7 @@ _METHODS: Final = (
     "pause_writing",
     "resume_writing",
     "timeout_keep_alive_handler",
+    "_start_asgi_task",
     "_unset_keepalive_if_required",
 )
 _ATTRIBUTES: Final[tuple[tuple[type, frozenset[str]], ...]] = (
@@ -133,6 +135,7 @@ class BoundedProtocol(HttpToolsProtocol):
         "_moved",
         "_moved_since",
         "_refused",
+        "_running",
         "_stage",
         "_surplus",
         "_timed",
@@ -158,6 +161,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refused = False  # no more requests are read
         self._last_word: Answer | None = None  # to be said behind the answers that are owed
         self._discarded = 0
+        self._running: RequestResponseCycle | None = None  # the request whose answer is due
         self._unread = 0  # bytes that the client had not read when it was last looked at
         self._unread_timer: asyncio.TimerHandle | None = None
 
@@ -175,6 +179,11 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_timer()
         self._end_unread_timer()
+        running, self._running = self._running, None
+        if running is not None and not running.response_complete:
+            # uvicorn tells the newest request alone; one with others behind it would be held for ever.
+            running.disconnected = True
+            running.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -239,6 +248,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self._end(self._last_word)
         if self.transport.is_closing():
             self._watch_unread()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     # --- events of a slow reader ------------------------------------------------------------------
 

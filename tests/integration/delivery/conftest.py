@@ -18,10 +18,10 @@ async def world() -> World:
     return made
 
 
-@pytest.fixture
-async def node(world: World) -> AsyncIterator[Node]:
-    """A node that serves the world."""
+@pytest.fixture(params=[True, False], ids=["fast", "asgi"])
+async def node(world: World, request: pytest.FixtureRequest) -> AsyncIterator[Node]:
+    """A node that serves the world, through both shells and through the ASGI application alone."""
     plane = world.plane()
     await plane.start()
-    async with serving(plane) as served:
+    async with serving(plane, below_asgi=request.param) as served:
         yield served

@@ -34,7 +34,7 @@ class Node:
 
 @asynccontextmanager
 async def serving(
-    plane: DeliveryPlane, bounds: Bounds | None = None, *, below_asgi: bool = True
+    plane: DeliveryPlane, bounds: Bounds | None = None, *, below_asgi: bool = True, keep_alive_s: int = 5
 ) -> AsyncIterator[Node]:
     """Serves a started plane and stops it the way a node does: drain, then wait for the connections.
 
@@ -51,6 +51,8 @@ async def serving(
             lifespan="off",
             log_config=None,
             access_log=False,
+            server_header=False,
+            timeout_keep_alive=keep_alive_s,
         )
         server = uvicorn.Server(config)
         running = asyncio.create_task(server._serve([listening]))  # serve() would take over the test's signals
