@@ -351,18 +351,61 @@ def test_follow__several_meta_addresses__one_alive_is_enough(apollo: ScriptedSer
         client.close()
 
 
-def test_follow__incremental_answer__is_asked_again_as_a_whole(apollo: ScriptedServer, open_client: OpenClient) -> None:
-    client = open_client(apollo.url)
-    eventually(apollo.polls_held, "the poll")
-    partial = {
+def incremental(key: str, *changes: dict[str, str]) -> Reply:
+    answer = {
         "appId": "shop",
         "cluster": "default",
         "namespaceName": "application",
-        "releaseKey": "20990101000000-aa",
+        "releaseKey": key,
         "configSyncType": "IncrementalSync",
-        "configurationChanges": [],
+        "configurationChanges": list(changes),
     }
-    apollo.script("configs", json_answer(200, partial))
+    return json_answer(200, answer)
+
+
+def test_follow__incremental_answer__is_applied_to_what_is_held(
+    apollo: ScriptedServer, open_client: OpenClient
+) -> None:
+    client = open_client(apollo.url)
+    events = collect(client)
+    eventually(apollo.polls_held, "the poll")
+    apollo.script(
+        "configs",
+        incremental(
+            "20990101000000-aa",
+            {"key": "http.timeout", "newValue": "1", "configurationChangeType": "MODIFIED"},
+            {"key": "feature.cart", "configurationChangeType": "DELETED"},
+            {"key": "new", "newValue": "n", "configurationChangeType": "ADDED"},
+        ),
+    )
+    apollo.publish("application", {"http.timeout": "1", "new": "n"}, key="20990101000000-aa")
+
+    eventually(lambda: events, "the event")
+
+    assert client.namespace().snapshot().as_dict() == {"http.timeout": "1", "new": "n"}
+    assert client.namespace().snapshot().release_key == "20990101000000-aa"
+    assert {key: change.kind for key, change in events[0].changes.items()} == {
+        "http.timeout": ChangeKind.MODIFIED,
+        "feature.cart": ChangeKind.DELETED,
+        "new": ChangeKind.ADDED,
+    }
+    assert "releaseKey" in [r for r in apollo.requests if r.kind == "configs"][-1].query
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"key": "unknown", "newValue": "1", "configurationChangeType": "MODIFIED"},
+        {"key": "unknown", "configurationChangeType": "DELETED"},
+        {"key": "http.timeout", "newValue": "1", "configurationChangeType": "ADDED"},
+    ],
+)
+def test_follow__incremental_answer_for_another_base__is_asked_again_as_a_whole(
+    apollo: ScriptedServer, open_client: OpenClient, change: dict[str, str]
+) -> None:
+    client = open_client(apollo.url)
+    eventually(apollo.polls_held, "the poll")
+    apollo.script("configs", incremental("20990101000000-aa", change))
     apollo.publish("application", {"http.timeout": "1"})
     eventually(lambda: client.namespace().get("http.timeout") == "1", "the whole release")
     assert "releaseKey" not in [r for r in apollo.requests if r.kind == "configs"][-1].query

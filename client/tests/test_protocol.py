@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helicon.protocol import answers, merge, messages, names, signature, targets
+from helicon.protocol import answers, changes, merge, messages, names, signature, targets
 
 SECRET = "9f2c4e6a8b0d4c1e9a7b5d3f1e2c4a6b"
 TIMESTAMP = 1735689600000
@@ -172,6 +172,90 @@ def test_parse_config__anything_else__is_refused_with_a_code(body: bytes, code: 
     with pytest.raises(messages.AnswerError) as caught:
         answers.parse_config(body, app_id="shop", namespace="application")
     assert caught.value.code == code
+
+
+def changes_body(*entries: object, **other: object) -> bytes:
+    parts = {"configSyncType": "IncrementalSync", "configurationChanges": list(entries), "configurations": None}
+    return config_body(**{**parts, **other})
+
+
+def test_parse_config__changes__are_applied_to_the_held_configuration() -> None:
+    held = {"same": "1", "old": "1", "changed": "1"}
+    body = changes_body(
+        {"key": "new", "newValue": "n", "configurationChangeType": "ADDED"},
+        {"key": "changed", "newValue": "2", "configurationChangeType": "MODIFIED"},
+        {"key": "old", "configurationChangeType": "DELETED"},
+        releaseKey="r2",
+    )
+
+    answer = answers.parse_config(body, app_id="shop", namespace="application", held=held)
+
+    assert answer.configurations == {"same": "1", "changed": "2", "new": "n"}
+    assert answer.release_key == "r2"
+    assert held == {"same": "1", "old": "1", "changed": "1"}
+
+
+def test_parse_config__no_changes__is_the_held_configuration_under_another_key() -> None:
+    answer = answers.parse_config(changes_body(), app_id="shop", namespace="application", held={"a": "1"})
+
+    assert answer.configurations == {"a": "1"}
+
+
+def test_parse_config__full_answer__is_not_laid_over_what_is_held() -> None:
+    answer = answers.parse_config(config_body(), app_id="shop", namespace="application", held={"b": "1"})
+
+    assert answer.configurations == {"a": "1"}
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (changes_body({"key": "a", "newValue": "2", "configurationChangeType": "ADDED"}), "incremental"),
+        (changes_body({"key": "b", "newValue": "2", "configurationChangeType": "MODIFIED"}), "incremental"),
+        (changes_body({"key": "b", "configurationChangeType": "DELETED"}), "incremental"),
+        (changes_body({"key": "a", "newValue": 2, "configurationChangeType": "MODIFIED"}), "wrong_shape"),
+        (changes_body({"key": "a", "configurationChangeType": "MODIFIED"}), "wrong_shape"),
+        (changes_body({"key": "a", "newValue": "2", "configurationChangeType": "RENAMED"}), "wrong_shape"),
+        (changes_body({"key": "a", "newValue": "2", "configurationChangeType": ["ADDED"]}), "wrong_shape"),
+        (changes_body({"key": 1, "newValue": "2", "configurationChangeType": "MODIFIED"}), "wrong_shape"),
+        (changes_body("a"), "wrong_shape"),
+        (changes_body(configurationChanges=None), "wrong_shape"),
+        (changes_body(appId="other"), "other_identity"),
+        (changes_body(releaseKey=None), "wrong_shape"),
+    ],
+)
+def test_parse_config__changes_that_do_not_fit__are_refused_with_a_code(body: bytes, code: str) -> None:
+    with pytest.raises(messages.AnswerError) as caught:
+        answers.parse_config(body, app_id="shop", namespace="application", held={"a": "1"})
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ({}, {}),
+        ({}, {"a": "1"}),
+        ({"a": "1"}, {}),
+        ({"a": "1", "b": "2", "c": "3"}, {"d": "4", "c": "x", "a": "1"}),
+        ({"a": ""}, {"a": "", "b": ""}),
+    ],
+)
+def test_changes__what_the_server_lists__the_client_applies(before: dict[str, str], now: dict[str, str]) -> None:
+    assert changes.apply_changes(before, changes.changes_between(before, now)) == now
+
+
+def test_merge_all__the_first_wins_and_an_overridden_key_keeps_its_place() -> None:
+    parts = [{"c": "own", "a": "own"}, {"b": "under", "a": "under"}, {"a": "public", "d": "public"}]
+    merged = merge.merge_all(parts)
+    assert merged == {"a": "own", "b": "under", "c": "own", "d": "public"}
+    assert list(merged) == ["a", "d", "b", "c"]
+
+
+def test_release_keys__joined_and_split__keep_their_order_once_each() -> None:
+    assert merge.join_release_keys("own", None, "public", "under") == "own+public+under"
+    assert merge.split_release_key("own+public+own") == ["own", "public"]
+    assert merge.split_release_key("") == []
+    assert merge.split_release_key("+own+") == ["own"]
 
 
 def test_parse_notifications__entries__keep_names_ids_and_sound_details() -> None:

@@ -211,13 +211,15 @@ class Follower:
 
     def _look(self, state: NamespaceState) -> None:
         """Fetches one namespace and draws the conclusions. Raises `RequestError`."""
-        held = state.snapshot.release_key
+        snapshot = state.snapshot
+        held = snapshot.release_key
         progress = state.progress
         try:
             fetched = self._transport.fetch(
                 state.name,
                 deadline=self._deadline(),
                 release_key=held,
+                held=None if held is None else snapshot.as_dict(),
                 details=progress.details,
                 first=progress.promiser or self._server,
             )

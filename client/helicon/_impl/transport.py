@@ -84,13 +84,15 @@ class Transport:
         *,
         deadline: float,
         release_key: str | None = None,
+        held: Mapping[str, str] | None = None,
         details: Mapping[str, int] | None = None,
         first: Address | None = None,
     ) -> Fetched:
         """Fetches a namespace from the first server that gives a usable answer.
 
-        `release_key` is that of the copy held, `details` what `messages` has to say, `first` the server to
-        begin with, `deadline` monotonic seconds for everything together. Raises `RequestError`.
+        `release_key` is that of the copy `held`, so that a server may send what changed since; `details` what
+        `messages` has to say, `first` the server to begin with, `deadline` monotonic seconds for everything together.
+        Raises `RequestError`.
         """
         failure: RequestError | None = None
         self._discover(deadline)
@@ -100,7 +102,7 @@ class Transport:
             if until is None:
                 break
             try:
-                config = self._fetch_from(server, namespace, until, release_key, details)
+                config = self._fetch_from(server, namespace, until, release_key, held, details)
             except (UnavailableError, AddressError) as error:
                 # One wrong address of several is no word about the others; a server that is down may be the right one.
                 if failure is None or not isinstance(error, AddressError):
@@ -173,6 +175,7 @@ class Transport:
         namespace: str,
         deadline: float,
         release_key: str | None,
+        held: Mapping[str, str] | None,
         details: Mapping[str, int] | None,
     ) -> ConfigAnswer | None:
         settings = self._settings
@@ -198,10 +201,10 @@ class Transport:
         if answer.status != 200:
             raise classify(answer, server, named_by=self.naming_of(server), signed=self.signs)
         try:
-            return parse_config(answer.body, app_id=settings.app_id, namespace=namespace)
+            return parse_config(answer.body, app_id=settings.app_id, namespace=namespace, held=held)
         except AnswerError as error:
             if error.code == "incremental" and release_key is not None:
-                return self._fetch_from(server, namespace, deadline, None, details)
+                return self._fetch_from(server, namespace, deadline, None, None, details)
             raise bad_answer(server, error.message) from None
 
     def _exchange(

@@ -53,7 +53,11 @@ def _fetch(
 ) -> tuple[Part, Address]:
     try:
         fetched = transport.fetch(
-            namespace, deadline=deadline, release_key=held.release_key if held else None, first=server
+            namespace,
+            deadline=deadline,
+            release_key=held.release_key if held else None,
+            held=held.configurations if held else None,
+            first=server,
         )
     except AddressError as problem:
         where = "--env and HELICON_ENV, or the path of" if problem.code == "unknown_environment" else "--meta and"

@@ -8,8 +8,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from helicon.protocol.changes import INCREMENTAL_SYNC, apply_changes
 from helicon.protocol.messages import AnswerError, load_json
 from helicon.protocol.names import strip_properties
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class ConfigAnswer(NamedTuple):
@@ -25,23 +30,28 @@ class ConfigAnswer(NamedTuple):
     release_key: str
 
 
-def parse_config(body: bytes, *, app_id: str, namespace: str) -> ConfigAnswer:
+def parse_config(body: bytes, *, app_id: str, namespace: str, held: Mapping[str, str] | None = None) -> ConfigAnswer:
     """Reads a 200 answer to a request for this app and namespace. Raises `AnswerError`.
 
-    An incremental answer (section 5) raises code `incremental`: the caller asks again without a release
-    key, which always yields a full one.
+    The changes of an incremental answer (section 5) are applied to `held`, the configuration of the release that the
+    request named. Without it, or when they do not fit it, the code is `incremental`: the caller asks again without
+    a release key, which always yields a full answer.
     """
     answer = load_json(body)
     if not isinstance(answer, dict):
         raise AnswerError("wrong_shape", "the configuration is not a JSON object")
-    if answer.get("configSyncType") == "IncrementalSync":
+    incremental = answer.get("configSyncType") == INCREMENTAL_SYNC
+    if incremental and held is None:
         raise AnswerError("incremental", "the answer holds changes instead of a full release")
     _require_identity(answer, "appId", app_id)
     _require_identity(answer, "namespaceName", namespace)
     release_key = answer.get("releaseKey")
     if not isinstance(release_key, str) or not release_key:
         raise AnswerError("wrong_shape", "the answer has no releaseKey")
-    configurations = answer.get("configurations")
+    if incremental and held is not None:
+        configurations: object = apply_changes(held, answer.get("configurationChanges"))
+    else:
+        configurations = answer.get("configurations")
     if not isinstance(configurations, dict):
         raise AnswerError("wrong_shape", "the answer has no configurations")
     for key, value in configurations.items():
