@@ -88,6 +88,8 @@ class FlakyDatabase:
             yield tx
             self._check()
 
+    peek = read
+
     @asynccontextmanager
     async def write(self) -> AsyncIterator[ConfigWrite]:
         async with self._database.write() as tx:
