@@ -167,6 +167,7 @@ class Helicon:
                 max_waiters_per_app=settings.polls_per_app,
                 requests_per_client=settings.requests_per_client,
                 requests_per_address=settings.requests_per_address,
+                access_key_tolerance_s=settings.access_key_tolerance_s,
                 memory_limit_bytes=None if settings.memory_limit_mb is None else settings.memory_limit_mb * 1024 * 1024,
                 content_budget_bytes=settings.content_memory_mb * 1024 * 1024,
             ),

@@ -127,6 +127,9 @@ class Settings(BaseModel):
         None, description="32 random bytes in base64; wraps every stored secret."
     )
     master_key_file: Path | None = Field(None, description="A file that holds the master key.")
+    access_key_tolerance_s: float = Field(
+        60.0, gt=0, le=3600.0, description="How far the clock of a client that signs may be off, in seconds."
+    )
     roles: Annotated[frozenset[Role], BeforeValidator(_comma_list)] = Field(
         frozenset({"delivery", "management"}), description="Comma list of delivery and management."
     )
