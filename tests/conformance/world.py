@@ -35,6 +35,11 @@ class World:
         self.node = node
         self._environment = environment
 
+    @property
+    def prefix(self) -> str:
+        """In front of the targets of this environment; the default one has none."""
+        return "" if self._environment == ENVIRONMENT else f"/envs/{self._environment}"
+
     # --- what operators do ------------------------------------------------------------------------
 
     def app(self, app: str, *namespaces: str) -> None:
@@ -94,7 +99,7 @@ class World:
     def await_served(self, app: str, namespace: str, id_: int, *, cluster: str = "default") -> None:
         """Returns when the node tells of this id: a poll that knows all but it is answered then."""
         with Wire(self.node.port) as wire:
-            assert wire.get(poll(app, {namespace: id_ - 1}, cluster=cluster)).status == 200
+            assert wire.get(self.prefix + poll(app, {namespace: id_ - 1}, cluster=cluster)).status == 200
 
     # --- the management API -----------------------------------------------------------------------
 
