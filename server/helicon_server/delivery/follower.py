@@ -35,6 +35,7 @@ _LONGEST_PAUSE_S: Final = 5.0
 # A database that hangs is a database that is away.
 _LOAD_DEADLINE_S: Final = 120.0
 _READ_DEADLINE_S: Final = 15.0
+_HINT_GAP_S: Final = 0.005  # under hundreds of publishes a second one look tells of several
 _NUDGE_GAP_S: Final = 0.02  # clients can ask for a look at the table, but not for more than fifty a second
 _BUS_STOP_S: Final = 2.0
 
@@ -207,8 +208,9 @@ class Follower:
         except TimeoutError:
             return
         since = asyncio.get_running_loop().time() - self._begun_at
-        if not self._hinted and since < _NUDGE_GAP_S:
-            await asyncio.sleep(_NUDGE_GAP_S - since)
+        gap = _HINT_GAP_S if self._hinted else _NUDGE_GAP_S
+        if since < gap:
+            await asyncio.sleep(gap - since)
 
     async def _round(self) -> None:
         if not self.loaded:

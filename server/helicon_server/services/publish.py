@@ -52,7 +52,8 @@ async def review(database: ConfigDatabase, caller: Caller, targets: Sequence[Tar
     caller.may(Right.PUBLISH)
     _check_targets(caller, targets)
     drafts: list[tuple[Namespace, Sequence[Item]]] = []
-    async with database.read() as tx:
+    # No snapshot is needed: under the lock a draft must still have the revision that was read here, before its items.
+    async with database.peek() as tx:
         for target in targets:
             namespace = await tx.namespaces.get(target.ref)
             if namespace is not None and namespace.revision == target.seen:
@@ -73,10 +74,11 @@ async def publish(
     another request; InvalidInput and NotFound.
     """
     caller.may(Right.PUBLISH)
-    await require_environment(tx, environment)
     targets = reviewed.targets
     asked = hash_of("publish", [[str(t.ref), t.seen, t.may_empty] for t in targets], note.title, note.comment)
     locked = await tx.namespaces.lock([target.ref for target in targets])
+    if None in locked:  # a namespace that is there says that its environment is
+        await require_environment(tx, environment)
     # Under the lock, so that the second of two equal requests at once sees the first one's answer.
     if (earlier := await answered(tx, caller, environment, note, asked)) is not None:
         return earlier

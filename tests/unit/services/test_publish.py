@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -146,8 +147,8 @@ async def test_publish__none_or_too_many__is_refused(world: World) -> None:
 
 
 async def test_publish__unknown_environment__is_not_found(world: World) -> None:
-    """Before anything is locked."""
-    ref = await world.namespace()
+    """Rather than the namespace, which cannot be there either."""
+    ref = replace(await world.namespace(), environment="NOPE")
     with pytest.raises(NotFound) as refused:
         await world.publish_targets([Target(ref, 1)], world.caller(), Note(), "NOPE")
     assert refused.value.code == "environment_not_found"
