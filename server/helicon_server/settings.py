@@ -149,9 +149,7 @@ class Settings(BaseModel):
     polls_per_address: int = Field(
         2_000, ge=1, le=1_000_000, description="Held polls of one peer address; raise it behind a proxy."
     )
-    polls_per_app: int = Field(
-        20_000, ge=1, le=1_000_000, description="Held polls of one app's clients, per worker."
-    )
+    polls_per_app: int = Field(20_000, ge=1, le=1_000_000, description="Held polls of one app's clients, per worker.")
     requests_per_client: int = Field(
         200, ge=0, le=1_000_000, description="Client requests a second of one client; 0 is no limit."
     )
@@ -159,9 +157,16 @@ class Settings(BaseModel):
         20_000, ge=0, le=10_000_000, description="Client requests a second of one peer address; 0 is no limit."
     )
     memory_limit_mb: int | None = Field(
-        None, ge=64, le=1_048_576, description="Mebibytes of one worker; near it new polls are refused."
+        None, ge=96, le=1_048_576, description="Mebibytes of one worker; near it new polls are refused."
     )
-    sweep_s: float = Field(5.0, ge=0.05, le=300.0, description="Seconds between looks at the message table.")
+    node_url: str | None = Field(
+        None, pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$", description="Where the other nodes' clients reach this node."
+    )
+    heartbeat_s: float = Field(
+        15.0, ge=0.05, le=300.0, description="Seconds between heartbeats; a node that missed three is gone."
+    )
+    snapshot: Literal["on", "off"] = Field("on", description="Keep what the node serves on disk, to start from it.")
+    sweep_s: float = Field(10.0, ge=0.05, le=300.0, description="Seconds between looks at the message table.")
     content_memory_mb: int = Field(
         256, ge=1, le=65_536, description="Mebibytes of released content kept in memory per worker."
     )

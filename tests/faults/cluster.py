@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -59,17 +59,20 @@ class Cluster:
 
 
 @contextmanager
-def cluster(postgres: PostgresServer, folder: Path) -> Iterator[Cluster]:
-    """Starts the nodes on a fresh database; all is gone afterwards."""
+def cluster(
+    postgres: PostgresServer, folder: Path, count: int = NODES, settings: Mapping[str, str] | None = None
+) -> Iterator[Cluster]:
+    """Starts the nodes on a fresh database, with settings of their own if given; all is gone afterwards."""
     url = postgres.create_database("faults")
     migrated = run_server_command("migrate", "--database-url", url)
     assert migrated.returncode == 0, migrated.stderr
     servers = Servers(folder)
     relays: list[DatabaseRelay] = []
     env = {"HELICON_LONG_POLL_S": str(HOLD_S), "HELICON_SWEEP_S": str(SWEEP_S), "HELICON_DRAIN_S": "3"}
+    env.update(settings or {})
     try:
         nodes = []
-        for _ in range(NODES):
+        for _ in range(count):
             relay = DatabaseRelay(postgres.port)
             relay.start()
             relays.append(relay)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -70,6 +71,7 @@ class ServerProcess:
     database_url: str | None = None
     arguments: Sequence[str] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+    open_files: int | None = None  # the limit of descriptors; None leaves that of the tests
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
@@ -126,9 +128,14 @@ class ServerProcess:
                 stdout=stdout,
                 stderr=stderr,
                 start_new_session=True,  # so that kill() reaches its workers too
+                preexec_fn=self._limit if self.open_files is not None else None,
             )
         if wait:
             self.wait_ready()
+
+    def _limit(self) -> None:
+        assert self.open_files is not None
+        resource.setrlimit(resource.RLIMIT_NOFILE, (self.open_files, self.open_files))
 
     def wait_ready(self, deadline_s: float = READY_DEADLINE_S) -> None:
         """Waits until /health/ready answers 200; fails at once, with the log, when the process has ended."""
@@ -237,13 +244,14 @@ class Servers:
         folder: Path | None = None,
         port: int | None = None,
         wait: bool = True,
+        open_files: int | None = None,
     ) -> ServerProcess:
         """Starts one more node; without `folder` it has a data folder of its own.
 
         On PostgreSQL bring the schema up first: `run_server_command("migrate", "--database-url", url)`.
         """
         home = folder or self._folder / f"node-{len(self._made) + 1}"
-        node = ServerProcess(home, port or free_port(), database_url, arguments, env or {})
+        node = ServerProcess(home, port or free_port(), database_url, arguments, env or {}, open_files)
         self._made.append(node)
         node.start(wait=wait)
         return node

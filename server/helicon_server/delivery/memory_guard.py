@@ -71,8 +71,10 @@ class MemoryGuard:
             _log.info("delivery.memory_well", limit=fullest.name, used_mb=fullest.used >> 20)
 
     def _shed(self, memory: Memory) -> None:
-        held = len(self._hub)
-        self._hub.ceiling = int(held * _KEPT_POLLS)
+        held, ceiling = len(self._hub), self._hub.ceiling
+        # Growth while few are held is not theirs: a node that lost its clients must not refuse them for ever.
+        if ceiling is None or held >= ceiling * _KEPT_POLLS:
+            self._hub.ceiling = int(held * _KEPT_POLLS)
         self._store.resize(int(self._budget * _KEPT_CONTENT))
         if not self.short:
             self.short = True

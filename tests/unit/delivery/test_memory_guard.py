@@ -73,9 +73,18 @@ def test_memory__that_stays__does_not_lower_it_further() -> None:
 def test_memory__that_grows_on__lowers_it_further() -> None:
     guarded = Guarded()
     guarded.at(0.91)
-    guarded.hub.held = 50
+    guarded.hub.held = 85
     guarded.at(0.95)
-    assert guarded.hub.ceiling == 45
+    assert guarded.hub.ceiling == 76
+
+
+def test_memory__that_grows_on_without_polls__does_not_lower_it() -> None:
+    """Whatever grows, it is not they; refused for ever, they would never come back."""
+    guarded = Guarded()
+    guarded.at(0.91)
+    guarded.hub.held = 0
+    guarded.at(0.95)
+    assert guarded.hub.ceiling == 90
 
 
 @pytest.mark.parametrize(("share", "short"), [(0.86, True), (0.84, False)])
