@@ -88,6 +88,8 @@ def test_load__environments__are_read_with_their_own_databases() -> None:
         ("DATABASE_URL", "postgresql+asyncpg://user:pass/helicon"),
         ("MASTER_KEY", "short"),
         ("MASTER_KEY", "A" * 43 + "="),
+        ("ACCESS_KEY_TOLERANCE_S", "0"),
+        ("ACCESS_KEY_TOLERANCE_S", "3601"),
         ("ROLES", "delivery,portal"),
         ("ROLES", ","),
         ("WORKERS", "0"),
