@@ -23,6 +23,8 @@ from helicon_server.domain.access_key import AccessKey, AccessKeyMode
 OpenSecret = Callable[[AccessKey], str]
 """Opens the sealed secret of a key. May raise anything: a key that cannot be opened denies."""
 
+_SKEWED: Final = "request_time_skewed"
+_UNFIT: Final = "invalid_signature"
 _TIMESTAMP_DIGITS: Final = 19  # of the greatest 64-bit number
 _NOTE_EVERY_S: Final = 60.0  # an observer key is to tell that clients are not ready, not how often they ask
 
@@ -109,7 +111,7 @@ class AccessGuard:
         if keys.required:
             code = self._fault(keys.filters, target, header)
             if keys.unreadable:
-                code = code or "invalid_signature"
+                code = code or _UNFIT
             return None if code is None else _refused(code, target)
         code = self._fault(keys.observers, target, header)
         if code is not None:
@@ -120,7 +122,7 @@ class AccessGuard:
         timestamp = header(b"timestamp") or b""
         known = timestamp.isdigit() and len(timestamp) <= _TIMESTAMP_DIGITS
         if not abs(self._now() * 1000 - (int(timestamp) if known else 0)) < self._tolerance_ms:
-            return "request_time_skewed"
+            return _SKEWED
         pieces = (header(b"authorization") or b"").split(b":")
         given = pieces[1] if len(pieces) > 1 else b""
         path, _, query = target.partition(b"?")
@@ -128,16 +130,16 @@ class AccessGuard:
         fits = False
         for secret in secrets:  # all of them, so that the time taken does not tell which one fits
             fits |= hmac.compare_digest(b2a_base64(hmac.digest(secret, text, "sha1"), newline=False), given)
-        return None if fits else "invalid_signature"
+        return None if fits else _UNFIT
 
 
 def _refused(code: str, target: bytes) -> Answer:
     path = target.partition(b"?")[0]
-    if code == "request_time_skewed":
+    if code == _SKEWED:
         message = "The Timestamp header is missing or too far from this server's time."
-    else:
-        message = "The request is not signed with an access key of this app."
-    return container_error(401, code, message, path)
+        return container_error(401, "request_time_skewed", message, path)
+    message = "The request is not signed with an access key of this app."
+    return container_error(401, "invalid_signature", message, path)
 
 
 def _note(keys: AppKeys, code: str) -> None:
