@@ -21,7 +21,7 @@ def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         migrated = run_server_command("migrate", "--database-url", url)
         assert migrated.returncode == 0, migrated.stderr
     nodes = Servers(tmp_path_factory.mktemp(f"api-{request.param}"))
-    api = Api(nodes.start(database_url=url))
+    api = Api(nodes.start(database_url=url, env={"HELICON_HEARTBEAT_S": "1"}))
     yield api
     api.http.close()
     nodes.close()

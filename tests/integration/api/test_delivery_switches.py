@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pytest
 
@@ -68,16 +70,36 @@ def test_incremental_sync__switched__shows_in_the_environment(api: Api) -> None:
     refused(api.call("PUT", path, {"enabled": "on"}), 400, "invalid_request")
 
 
-def test_instances__of_a_namespace__are_asked_by_release(api: Api, place: Place) -> None:
-    release = place.releases[0]["id"]
-    for query in ("", f"?release={release}", "?limit=500"):
-        assert isinstance(api.ok("GET", f"{place.path}/instances{query}")["items"], list)
+def test_instances__that_were_served_a_release__are_listed(api: Api, place: Place) -> None:
+    """Notes are written behind the answers, some seconds later."""
+    release = place.releases[0]
+    place.served(release["key"])
+    path = f"/configs/{place.app}/default/{place.namespace}?ip=10.1.2.3&label=canary&dataCenter=SHA"
+    assert api.http.get(path).status_code == 200
+
+    def listed(query: str = "") -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = api.ok("GET", f"{place.path}/instances{query}")["items"]
+        return [item for item in items if item["ip"] == "10.1.2.3"]
+
+    wait_until(listed, _DEADLINE_S, f"a note of the read of {path}")
+    (instance,) = listed(f"?release={release['id']}")
+    assert [instance] == listed() == listed("?limit=500")
+    assert (instance["app"], instance["cluster"], instance["data_center"]) == (place.app, "default", "SHA")
+    assert (instance["label"], instance["branch"], instance["release_key"]) == ("canary", None, release["key"])
+    newer = place.release("kept = 2\n")
+    assert listed(f"?release={newer}") == []
+
+
+def test_instances__asked_for_wrongly__are_refused(api: Api, place: Place) -> None:
     refused(api.call("GET", place.path + "/instances?release=999999999"), 404, "release_not_found")
     refused(api.call("GET", place.path + "x/instances"), 404, "namespace_not_found")
     for query in ("release=0", "release=live", "limit=0", "limit=501", "cursor=x"):
         refused(api.call("GET", f"{place.path}/instances?{query}"), 400, "invalid_request")
 
 
-def test_nodes__are_listed(api: Api) -> None:
-    assert isinstance(api.ok("GET", "/nodes")["items"], list)
+def test_nodes__this_one__is_listed_after_its_first_heartbeat(api: Api) -> None:
+    nodes = wait_until(lambda: api.ok("GET", "/nodes")["items"], _DEADLINE_S, "a heartbeat")
+    assert nodes is not None
+    assert api.node.url in [node["url"] for node in nodes]
+    assert {role for node in nodes for role in node["roles"]} == {"delivery", "management"}
     refused(api.call("GET", "/nodes?limit=1"), 400, "invalid_request")

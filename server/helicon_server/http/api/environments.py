@@ -27,13 +27,13 @@ class EnvironmentOut(Out):
     name: str
     position: int
     created_at: datetime
-    incremental_sync: bool = Field(description="Clients that ask for it are sent only what changed.")
+    incremental_sync: bool = Field(description="Clients whose release is known are sent only what changed since.")
 
 
 class IncrementalSync(In):
-    """Whether the clients of an environment may be sent only what changed."""
+    """Whether clients of an environment are sent only what changed since the release that they hold."""
 
-    enabled: bool
+    enabled: bool = Field(description="There is no negotiation: switch it on when every client understands it.")
 
 
 class EnvironmentList(Out):

@@ -33,6 +33,7 @@ _HEAD = (
     releases.c.created_at,
     releases.c.created_by,
 )
+_OF_NAMESPACES = [operation for operation in Operation if operation is not Operation.GRAY]
 _WHOLE = select(*_HEAD, releases.c.configurations)
 _GET = _WHOLE.where(releases.c.environment == bindparam("environment"), releases.c.id == bindparam("release_id"))
 _BY_KEYS = _WHOLE.where(
@@ -41,8 +42,8 @@ _BY_KEYS = _WHOLE.where(
 _CONTENTS = _WHOLE.where(releases.c.id.in_(bindparam("ids", expanding=True)))
 _HISTORY = (
     select(*_HEAD)
-    # A branch's releases bear the id of its namespace too.
-    .where(releases.c.namespace_id == bindparam("namespace_id"), releases.c.operation != Operation.GRAY)
+    # A branch's releases bear the id of its namespace too, and a newer node may make releases that we have no word for.
+    .where(releases.c.namespace_id == bindparam("namespace_id"), releases.c.operation.in_(_OF_NAMESPACES))
     .order_by(releases.c.id.desc())
     .limit(bindparam("limit"))
 )
