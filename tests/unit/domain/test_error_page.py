@@ -20,7 +20,8 @@ PAGE = Path(__file__).parents[3] / "docs" / "errors.md"
 SOURCE = Path(helicon_server.__file__).parent
 _ROW = re.compile(r"^\| `?(\w+)`? \| (.*)$", re.MULTILINE)
 _CONSTANTS = {"INVALID_KEY": formats.INVALID_KEY}
-_CLIENT_CALLS = {"container_error": 1, "handler_error": 1, "_unavailable": 1, "_no_room": 1, "BadTargetError": 0}  # place of the code
+# Place of the code among the arguments.
+_CLIENT_CALLS = {"container_error": 1, "handler_error": 1, "_unavailable": 1, "_no_room": 1, "BadTargetError": 0}
 
 
 def sections() -> dict[str, dict[str, str]]:
