@@ -44,6 +44,8 @@ ALLOWED: dict[str, str] = {
     "isolation_level": "an option of sqlite3 connections",
     "impl": "SQLAlchemy reads it of column types",
     "cache_ok": "SQLAlchemy reads it of column types",
+    "inherit_cache": "SQLAlchemy reads it of parts of statements",
+    "row_factory": "an option of sqlite3 connections",
     "load_dialect_impl": "SQLAlchemy calls it of column types",
     "bind_processor": "SQLAlchemy calls it of column types",
     "result_processor": "SQLAlchemy calls it of column types",
@@ -59,6 +61,7 @@ ENUMERATIONS = {"Enum", "StrEnum", "IntEnum", "Flag", "IntFlag"}
 DECORATORS = [
     "@*.fixture",
     "@*.listens_for",
+    "@compiles",
     "@*.command",
     "@*.callback",
     "@*.hookimpl",
