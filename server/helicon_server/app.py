@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -10,24 +11,38 @@ from pathlib import Path
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from helicon_migrations import SchemaState, SchemaStatus, migrate, schema_state
+from helicon_migrations import (
+    DatabaseUnreachable,
+    MigrationFailed,
+    SchemaState,
+    SchemaStatus,
+    migrate,
+    schema_state,
+)
 
-from . import __version__, logs, node_key
+from . import __version__, logs, node_key, own_address
 from .auth.sealing import Sealer
 from .auth.throttle import Throttle
 from .bus.contract import Bus
 from .bus.in_process import InProcessBus
 from .bus.postgres import PostgresBus
 from .bus.sqlite import SqliteBus
+from .delivery.instances import InstanceRecorder
 from .delivery.options import DeliveryOptions
 from .delivery.plane import DeliveryPlane
+from .delivery.registry import Registry
+from .delivery.snapshot.encoding import StateUnreadableError, decode
+from .delivery.snapshot.file import SnapshotFile, SnapshotUnusableError
 from .http.api.dispatch import Management
 from .http.client_api.asgi import ClientApi
 from .http.metrics import METRICS_PATH, Exchange, MetricsPage, counted
 from .http.site import management_site
+from .late_start import LateStart
+from .services.bootstrap import ADMINISTRATOR, FirstStart, bootstrap
 from .services.context import Limits
 from .settings import Settings, load
 from .storage.contract import Storage
+from .storage.gated import GatedDatabase
 from .storage.sql import SqlDatabase, open_database
 
 SQLITE = "sqlite+aiosqlite:///"
@@ -61,8 +76,13 @@ def open_bus(url: str, *, workers: int) -> Bus:
     return SqliteBus(file) if workers > 1 else InProcessBus()
 
 
-def open_storage(settings: Settings, buses: dict[str, Bus] | None = None) -> Storage:
-    """Opens every database; nothing is connected yet. Committed messages are hinted to the bus of their database."""
+def open_storage(
+    settings: Settings, buses: dict[str, Bus] | None = None, gates: dict[str, GatedDatabase] | None = None
+) -> Storage:
+    """Opens every database; nothing is connected yet. Committed messages are hinted to the bus of their database.
+
+    With ``gates``, which it fills, the databases are closed until they are let in.
+    """
     opened: dict[str, SqlDatabase] = {}
     for name, url in database_urls(settings).items():
         bus = (buses or {}).get(name)
@@ -72,9 +92,61 @@ def open_storage(settings: Settings, buses: dict[str, Bus] | None = None) -> Sto
         for database in opened.values():
             await database.close()
 
-    main = opened[MAIN]
-    dedicated = {name: database for name, database in opened.items() if name != MAIN}
+    used: dict[str, SqlDatabase | GatedDatabase] = dict(opened)
+    if gates is not None:
+        gates.update({name: GatedDatabase(database) for name, database in opened.items()})
+        used.update(gates)
+    main = used[MAIN]
+    dedicated = {name: database for name, database in used.items() if name != MAIN}
     return Storage(control=main, main=main, dedicated=dedicated, close=close)
+
+
+def first_start(settings: Settings) -> FirstStart:
+    """What databases are given that hold nothing yet."""
+    password, token = settings.bootstrap_password, settings.bootstrap_token
+    return FirstStart(
+        environments=[environment.name for environment in settings.environments],
+        password=password.get_secret_value() if password else None,
+        token=token.get_secret_value() if token else None,
+    )
+
+
+def snapshot_files(settings: Settings) -> dict[str, SnapshotFile]:
+    """Where this node keeps what it serves of each database; empty when it keeps nothing."""
+    if settings.snapshot == "off" or "delivery" not in settings.roles:
+        return {}
+    folder = settings.data_dir.absolute() / "snapshot"
+    return {name: SnapshotFile(folder / f"{name}.db", _label_of(url)) for name, url in database_urls(settings).items()}
+
+
+def _label_of(url: str) -> str:
+    """What tells one database of an installation from another: its kind and name.
+
+    Not its host or user: a database that was moved, or is reached by another way, is the same.
+    """
+    file = sqlite_file(url)
+    return f"postgresql/{url.partition('?')[0].rpartition('/')[2]}" if file is None else f"sqlite/{file.name}"
+
+
+async def can_start_from_snapshots(settings: Settings, *, trust_schema: bool) -> bool:
+    """Tells whether there is a snapshot of every database that is away.
+
+    A database that has the right schema is not away, unless its schema is not trusted: a file may be damaged behind
+    its first page.
+    """
+    files = snapshot_files(settings)
+    for name, url in database_urls(settings).items():
+        try:
+            if trust_schema and (await schema_state(url)).status is SchemaStatus.CURRENT:
+                continue
+        except (DatabaseUnreachable, OSError):
+            pass
+        try:
+            decode(files[name].load().body)
+        except (KeyError, SnapshotUnusableError, StateUnreadableError):
+            return False
+        files[name].close()
+    return True
 
 
 def _nobody_listens() -> None:
@@ -122,6 +194,8 @@ class Helicon:
         self._worker = worker
         self._storage: Storage | None = None
         self._plane: DeliveryPlane | None = None
+        self._late_start: LateStart | None = None
+        self._listens_on = (settings.host, settings.port)
         self._client_api: ClientApi | None = None
         self._metrics: MetricsPage | None = None
         self._site: ASGIApp = _no_management
@@ -151,12 +225,26 @@ class Helicon:
         """
         return max(_SHORTEST_KEEP_ALIVE_S, int(self._settings.long_poll_s * _KEEP_ALIVE_SHARE))
 
+    def listens_on(self, host: str, port: int) -> None:
+        """Says where clients reach this node, before it opens."""
+        self._listens_on = host, port
+
     async def open(self) -> None:
-        """Opens storage, starts following, builds the faces. Raises Unavailable when a database cannot be read."""
+        """Opens storage, starts following, builds the faces.
+
+        Raises Unavailable when a database cannot be read and there is no snapshot of it.
+        """
         settings = self._settings
         sealer = Sealer(node_key.load(settings))
         buses = {name: open_bus(url, workers=settings.workers) for name, url in database_urls(settings).items()}
-        self._storage = storage = open_storage(settings, buses)
+        gates: dict[str, GatedDatabase] = {}
+        self._storage = storage = open_storage(settings, buses, gates)
+        self._late_start = late_start = LateStart(
+            gates, self._fits, on_open=lambda name: buses[name].hint(), prepare=lambda: self._prepare(storage)
+        )
+        complete = await late_start.look()
+        serves_clients = "delivery" in settings.roles
+        instances = InstanceRecorder() if serves_clients else None
         plane = DeliveryPlane(
             sources=[(database, buses[database.name]) for database in storage.config_databases],
             default_environment=settings.unprefixed_environment,
@@ -172,17 +260,50 @@ class Helicon:
                 content_budget_bytes=settings.content_memory_mb * 1024 * 1024,
             ),
             open_secret=sealer.open_access_key,
+            on_served=instances.on_served if instances else None,
+            registry=self._registry() if serves_clients else None,
+            instances=instances,
+            snapshots=snapshot_files(settings),
         )
         await plane.start()
         self._plane = plane
+        if not complete:
+            late_start.start()
         if "management" in settings.roles:
             management = Management(storage, limits(settings), settings.body_limit, Throttle(time.monotonic), sealer)
             self._site = management_site(management, __version__)
         self._site = counted(self._site, plane.traffic.tallies["management"])
         self._metrics = self._metrics_of(plane)
         self._metrics.start()
-        self._client_api = ClientApi(plane, settings.public_url, serves_clients="delivery" in settings.roles)
+        self._client_api = ClientApi(plane, settings.public_url, serves_clients=serves_clients)
         _log.info("node.ready", version=__version__, roles=sorted(settings.roles))
+
+    def _registry(self) -> Registry:
+        settings = self._settings
+        url = own_address.node_url(settings.node_url, *self._listens_on)
+        return Registry(url, settings.roles, __version__, beat_s=settings.heartbeat_s)
+
+    async def _fits(self, name: str) -> bool:
+        """Tells whether a database answers with the schema of this version; brings an embedded one there."""
+        url = database_urls(self._settings)[name]
+        try:
+            state = await schema_state(url)
+            if state.status is SchemaStatus.OUTDATED and sqlite_file(url) is not None:
+                _log.info("schema.migrated", revisions=await asyncio.to_thread(migrate, url))
+                state = await schema_state(url)
+        except (DatabaseUnreachable, MigrationFailed, OSError):
+            return False
+        if state.status is not SchemaStatus.CURRENT:
+            _log.error("schema.unfit", database=name, status=state.status.value, revision=state.revision)
+        return state.status is SchemaStatus.CURRENT
+
+    async def _prepare(self, storage: Storage) -> None:
+        """What ``serve`` does at a start with its databases, for one that was without."""
+        await node_key.prepare(self._settings, storage)
+        password = await bootstrap(storage, first_start(self._settings))
+        if password is not None:  # another database than before, and an empty one
+            sys.stdout.write(f"Administrator: {ADMINISTRATOR}   password: {password}   (shown once, keep it)\n")
+            sys.stdout.flush()
 
     def _metrics_of(self, plane: DeliveryPlane) -> MetricsPage:
         settings = self._settings
@@ -203,6 +324,8 @@ class Helicon:
 
     async def close(self) -> None:
         """Releases everything that ``open`` took."""
+        if self._late_start is not None:
+            await self._late_start.stop()
         if self._metrics is not None:
             await self._metrics.stop()
         if self._plane is not None:

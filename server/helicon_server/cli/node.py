@@ -29,6 +29,7 @@ class _NodeServer(uvicorn.Server):
 
 def run(node: Helicon, listening: socket.socket, drain_s: int) -> int:
     """Serves until SIGTERM or SIGINT; returns the exit code: 0 after a clean stop, 1 when the start failed."""
+    node.listens_on(*listening.getsockname()[:2])
     config = uvicorn.Config(
         node,
         http=fast(bounds_of_process(), lambda: node.delivery),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
@@ -60,12 +60,21 @@ def run(configured: settings.Settings, work: Callable[[Storage, Caller], Awaitab
         exits.stop(exits.REFUSED, f"{error.message} [{error.code}]")
 
 
-async def require_schema(configured: settings.Settings) -> None:
-    """Returns when every database has the schema of this version; ends the process saying what to do otherwise."""
+def _stop_unreachable(message: str) -> NoReturn:
+    exits.stop(exits.UNAVAILABLE, message)
+
+
+async def require_schema(
+    configured: settings.Settings, *, unreachable: Callable[[str], NoReturn] = _stop_unreachable
+) -> None:
+    """Returns when every database has the schema of this version; ends the process saying what to do otherwise.
+
+    ``unreachable`` is called with a sentence about a database that does not answer, and must not return.
+    """
     try:
         states = await app.schema_states(configured)
     except DatabaseUnreachable as error:
-        exits.stop(exits.UNAVAILABLE, f"{error}. Check the address, and that the database is up.")
+        unreachable(f"{error}. Check the address, and that the database is up.")
     except OSError as error:
         exits.stop(exits.CANNOT_CREATE, f"The database cannot be read: {error.strerror or error}: {error.filename}.")
     for name, state in states.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import structlog
 import typer
@@ -13,7 +13,7 @@ from helicon_migrations import DatabaseUnreachable, MigrationFailed
 from helicon_server import __version__, app, logs, node_key, settings
 from helicon_server.domain.errors import HeliconError, Unavailable
 from helicon_server.services import demo
-from helicon_server.services.bootstrap import ADMINISTRATOR, FirstStart, bootstrap
+from helicon_server.services.bootstrap import ADMINISTRATOR, bootstrap
 from helicon_server.services.context import Caller
 from helicon_server.services.environments import list_environments
 from helicon_server.storage.contract import Storage
@@ -36,20 +36,22 @@ def serve(
         int | None, typer.Option("--workers", help="Worker processes.  [HELICON_WORKERS, 1]")
     ] = None,
     log_format: Annotated[str | None, typer.Option(help="json or text.  [HELICON_LOG_FORMAT, json]")] = None,
+    node_url: Annotated[
+        str | None, typer.Option(help="Address that clients of other nodes are told.  [HELICON_NODE_URL]")
+    ] = None,
     with_demo: Annotated[bool, typer.Option("--demo", help="Make a sample app on the first start.")] = False,
 ) -> None:
     """Run a node: delivery and management, on the embedded database unless told otherwise."""
     configured = load(
         host=host, port=port, data_dir=data_dir, database_url=database_url, roles=roles, workers=worker_count,
-        log_format=log_format,
+        log_format=log_format, node_url=node_url,
     )  # fmt: skip
     logs.configure(configured.log_format)
     for name, meant in settings.misspelt().items():
         _log.warning("setting.unknown", variable=name, did_you_mean=meant)
     _require_master_key(configured)
     listening = _listen(configured)
-    _migrate_embedded(configured)
-    password = _first_start(configured, with_demo=with_demo)
+    password = _prepared(configured, with_demo=with_demo)
     _say_hello(configured, listening, password, with_demo=with_demo)
     if configured.workers > 1:
         raise SystemExit(workers.run(configured, listening))
@@ -83,6 +85,33 @@ def _listen(configured: settings.Settings) -> socket.socket:
     return listening
 
 
+class _Away(Exception):
+    """A database does not answer; the message says which one. ``found`` tells that it answered, then failed."""
+
+    def __init__(self, message: str, *, found: bool = False) -> None:
+        super().__init__(message)
+        self.found = found
+
+
+def _away(message: str) -> NoReturn:
+    raise _Away(message)
+
+
+def _prepared(configured: settings.Settings, *, with_demo: bool) -> str | None:
+    """Prepares the databases and returns the administrator's password when one was generated.
+
+    While a database is away, a node that has a snapshot of it prepares nothing and starts.
+    """
+    try:
+        _migrate_embedded(configured)
+        return _first_start(configured, with_demo=with_demo)
+    except _Away as away:
+        if not asyncio.run(app.can_start_from_snapshots(configured, trust_schema=not away.found)):
+            exits.stop(exits.UNAVAILABLE, str(away))
+        _log.warning("node.starts_without_database", reason=str(away))
+        return None
+
+
 def _migrate_embedded(configured: settings.Settings) -> None:
     try:
         app.prepare_data_dir(configured)
@@ -92,18 +121,18 @@ def _migrate_embedded(configured: settings.Settings) -> None:
     except MigrationFailed as error:
         exits.stop(exits.CONFIG, str(error))
     except DatabaseUnreachable as error:
-        exits.stop(exits.UNAVAILABLE, str(error))
+        raise _Away(str(error)) from error
 
 
 def _first_start(configured: settings.Settings, *, with_demo: bool) -> str | None:
     """Prepares the databases and returns the administrator's password when one was generated."""
 
     async def prepare() -> str | None:
-        await require_schema(configured)
+        await require_schema(configured, unreachable=_away)
         storage = app.open_storage(configured)
         try:
             await node_key.prepare(configured, storage)
-            generated = await bootstrap(storage, _first(configured))
+            generated = await bootstrap(storage, app.first_start(configured))
             await _require_default_environment(configured, storage)
             if with_demo:
                 await demo.load(storage, Caller.local(LOCAL_ACTOR), configured.unprefixed_environment)
@@ -114,20 +143,11 @@ def _first_start(configured: settings.Settings, *, with_demo: bool) -> str | Non
     try:
         return asyncio.run(prepare())
     except Unavailable as error:
-        exits.stop(exits.UNAVAILABLE, error.message)
+        raise _Away(error.message, found=True) from error
     except settings.SettingsError as error:
         exits.stop(exits.CONFIG, f"bad setting: {error.message}")
     except HeliconError as error:
         exits.stop(exits.CONFIG, f"first start: {error.message} [{error.code}]")
-
-
-def _first(configured: settings.Settings) -> FirstStart:
-    password, token = configured.bootstrap_password, configured.bootstrap_token
-    return FirstStart(
-        environments=[environment.name for environment in configured.environments],
-        password=password.get_secret_value() if password else None,
-        token=token.get_secret_value() if token else None,
-    )
 
 
 async def _require_default_environment(configured: settings.Settings, storage: Storage) -> None:

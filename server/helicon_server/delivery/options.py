@@ -13,7 +13,7 @@ class DeliveryOptions:
 
     hold_s: float = 60.0  # of a v2 poll; the Java client reads for 90 s
     legacy_hold_s: float = 30.0  # of a single-namespace poll
-    sweep_s: float = 5.0  # between two looks at the message table when no hint comes
+    sweep_s: float = 10.0  # between two looks at the message table when no hint comes
     catch_up_s: float = 1.0  # how long a read waits for a message that only its client has seen
     content_budget_bytes: int = 256 * MIB
     max_waiters: int = 50_000  # held polls of this node; more are refused with 503
