@@ -11,16 +11,21 @@ from datetime import timedelta
 import pytest
 
 from helicon_server import services
+from helicon_server.auth import master_key
+from helicon_server.auth.sealing import Sealer
 from helicon_server.auth.throttle import Throttle
+from helicon_server.domain.access_key import AccessKeyMode
 from helicon_server.domain.actors import Right
 from helicon_server.domain.errors import Forbidden
 from helicon_server.domain.names import ClusterRef, NamespaceRef
-from helicon_server.services import apps, audit_log, clusters, environments, namespaces, people, sign_in
+from helicon_server.services import access_keys, apps, audit_log, clusters, environments, namespaces, people, sign_in
 from helicon_server.services.namespaces import NewNamespace
 from helicon_server.services.people import NewToken
+from tests.support.server import MASTER_KEY
 from tests.unit.services import branches, test_drafts, test_inheritance
 from tests.unit.services.world import APP, ENVIRONMENT, VALUE, World
 
+SEALER = Sealer(master_key.parse(MASTER_KEY))
 SECRET = "secret-that-no-audit-may-show"
 Act = Callable[[World], Awaitable[object]]
 
@@ -108,6 +113,26 @@ async def switch_incremental(world: World) -> None:
     await test_inheritance.sync(world, ENVIRONMENT, True)
 
 
+async def create_access_key(world: World) -> int:
+    new = access_keys.NewAccessKey(AccessKeyMode.FILTER, secret=SECRET)
+    async with world.database.write() as tx:
+        key, _ = await access_keys.create_access_key(tx, world.caller(), SEALER, ENVIRONMENT, APP, new)
+    return key.id
+
+
+async def change_access_key(world: World) -> int:
+    id_ = await create_access_key(world)
+    async with world.database.write() as tx:
+        await access_keys.change_access_key(tx, world.caller(), ENVIRONMENT, APP, id_, enabled=False, mode=None)
+    return id_
+
+
+async def delete_access_key(world: World) -> None:
+    id_ = await change_access_key(world)
+    async with world.database.write() as tx:
+        await access_keys.delete_access_key(tx, world.caller(), ENVIRONMENT, APP, id_)
+
+
 async def create_token(world: World) -> None:
     async with world.database.write() as tx:
         await people.create_token(tx, world.caller(), NewToken("t", frozenset({Right.VIEW})), secret=SECRET)
@@ -163,6 +188,9 @@ USES: dict[str, tuple[Act, list[tuple[str, str, str, str, str]]]] = {
     "publish_branch": (publish_branch, [(ENVIRONMENT, "release.gray", APP, "default", "application")]),
     "set_inheritance": (switch_inheritance, [(ENVIRONMENT, "namespace.inheritance", APP, "east", "application")]),
     "set_incremental": (switch_incremental, [(ENVIRONMENT, "environment.incremental_sync", "", "", "")]),
+    "create_access_key": (create_access_key, [(ENVIRONMENT, "access_key.create", APP, "", "")]),
+    "change_access_key": (change_access_key, [(ENVIRONMENT, "access_key.update", APP, "", "")]),
+    "delete_access_key": (delete_access_key, [(ENVIRONMENT, "access_key.delete", APP, "", "")]),
     "create_token": (create_token, [("", "token.create", "", "", "")]),
     "revoke_token": (revoke_token, [("", "token.revoke", "", "", "")]),
     "create_user": (create_user, [("", "user.create", "", "", "")]),
