@@ -49,10 +49,10 @@ format: dev ## rewrite the sources in the project's format
 	@$(PY) -m ruff check --quiet --fix-only .
 	@$(PY) -m ruff format .
 
-bench: dev ## measure side by side with peers and print ratios
+bench: dev ## measure side by side with peers and print ratios (ARGS="wake_rate" for one)
 	@$(PY) -m benchmarks $(ARGS)
 
-bench-quick: dev ## the same in about two minutes
+bench-quick: dev ## most of them, shorter, in two to three minutes
 	@$(PY) -m benchmarks --quick $(ARGS)
 
 lock: $(STAMPS)/lock ## choose new versions for constraints/*.txt within the ranges of pyproject.toml
