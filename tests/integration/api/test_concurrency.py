@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import httpx
 
@@ -172,3 +173,32 @@ def test_place__names_in_another_case__are_the_same_namespace(api: Api) -> None:
     assert Place(api, place.app, "routes.JSON").text == "{}"
     other = Place(api, place.app, "routes.json", cluster="Default")
     assert api.call("GET", other.path).status_code == 404
+
+
+def test_branches__published_while_their_namespace_is__end_over_its_newest_release(api: Api) -> None:
+    """Whoever comes first: no branch stays over a content that is not live any more."""
+    place = api.place()
+    place.release("base = 0\n")
+    paths = [f"{place.path}/branches/{api.ok('POST', place.path + '/branches', {})['name']}" for _ in range(3)]
+    draft = {"title": "", "priority": 1, "rules": [], "remove": []}
+    for round_ in range(1, 6):
+        place.write(f"base = {round_}\n")
+        for n, path in enumerate(paths):
+            assert api.call("PUT", path, draft | {"set": {f"gray{n}": str(round_)}}, revision=round_).status_code == 200
+        publish = {"namespaces": [place.target]}
+        calls = [partial(api.call, "POST", f"/environments/{ENVIRONMENT}/releases", publish)]
+        calls += [partial(api.call, "POST", path + "/publish", {"revision": round_ + 1}) for path in paths]
+        answers = at_once(calls)
+        assert {a.status_code for a in answers} == {201}, [a.text for a in answers]
+        live = place.releases[0]["id"]
+        for n, path in enumerate(paths):
+            release = api.ok("GET", f"{place.path}/releases/{api.ok('GET', path)['release']}")
+            assert release["configurations"] == {"base": str(round_), f"gray{n}": str(round_)}
+            assert release["release"]["source"] == live
+
+
+def test_branches__created_at_once__stay_within_the_limit(api: Api, place: Place) -> None:
+    answers = at_once([lambda: api.call("POST", place.path + "/branches", {})] * 25)
+    assert Counter(a.status_code for a in answers) == {201: 20, 409: 5}
+    assert len({a.json()["name"] for a in answers if a.status_code == 201}) == 20
+    assert len(api.ok("GET", place.path + "/branches")["items"]) == 20
