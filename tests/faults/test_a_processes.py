@@ -26,26 +26,14 @@ from tests.faults.herd import (
 )
 from tests.faults.history import report
 from tests.faults.plan import FaultPlan, Kind, plan
+from tests.faults.publishing import publish, published
 from tests.faults.run import run
 from tests.faults.scrape import metric
-from tests.support.management import Management, Published
 from tests.support.server import ServerProcess, Servers
 from tests.support.wait import wait_until, wait_until_async
 
 DEADLINE_S = 40
 PAUSE_S = 2.0  # longer than a poll of these nodes is held
-_numbers = iter(range(1, 1_000_000))
-
-
-def publish(node: ServerProcess) -> tuple[str, Published]:
-    """Publishes the next number; returns it as the text that clients read."""
-    number = str(next(_numbers))
-    with Management(node.url) as management:
-        return number, management.release(APP, NAMESPACE, f"n = {number}\n")
-
-
-async def published(node: ServerProcess) -> str:
-    return (await asyncio.to_thread(publish, node))[0]
 
 
 def ports(nodes: Sequence[ServerProcess]) -> list[int]:

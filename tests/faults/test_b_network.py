@@ -1,0 +1,94 @@
+"""Faults of the network: nodes cut off, clients that vanish, connections that are cut (docs/faults.md)."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+import helicon
+from tests.faults.cluster import Cluster
+from tests.faults.herd import APP, NAMESPACE, Connections, herd, never_back, poll_target, read_target
+from tests.faults.idle_cut import cutting_idle
+from tests.faults.publishing import held, prepare, publish, published
+from tests.faults.scrape import metric
+from tests.integration.server.processes import sockets_of
+from tests.support.ports import LOOPBACK
+from tests.support.server import ServerProcess, Servers
+from tests.support.wait import wait_until, wait_until_async
+
+DEADLINE_S = 60
+CUT_AFTER_S = 1.0
+WATCHED_S = 5.0
+
+
+@pytest.mark.postgres
+def test_b1__node_cut_off_from_the_database__serves_nothing_old_as_new_and_says_so(pair: Cluster) -> None:
+    cut, other = pair.nodes
+    first, known = publish(other)
+    wait_until(lambda: _served(cut) == first, DEADLINE_S, "first release on both")
+    pair.relays[0].hold()
+    second, newer = publish(other)
+
+    messages = f'{{"details":{{"{APP}+default+{NAMESPACE}":{newer.notification_id}}}}}'
+    for _ in range(3):
+        asked = cut.request("GET", read_target(messages=messages, releaseKey=known.release_key), token=None)
+        assert (asked.status, asked.json()["code"]) == (503, "behind")
+        assert {name.lower(): value for name, value in asked.headers.items()}["retry-after"] == "1"
+    assert _served(cut) == first  # whoever names no id gets what there is
+    wait_until(
+        lambda: "behindSince" in cut.request("GET", "/health", token=None).body.decode(), DEADLINE_S, "lag in health"
+    )
+    assert metric(cut, "helicon_database_away_seconds", database="main") > 0
+    assert metric(other, "helicon_seen_message_id") > metric(cut, "helicon_seen_message_id")
+
+    pair.relays[0].release()
+    wait_until(lambda: _served(cut) == second, DEADLINE_S, "second release on the node that was cut off")
+    wait_until(lambda: metric(cut, "helicon_database_away_seconds", database="main") == 0, DEADLINE_S, "healthy node")
+
+
+async def test_b5__client_that_vanished__costs_a_poll_and_an_idle_connection_and_no_more(
+    servers: Servers, connections: Connections
+) -> None:
+    """It is answered and says nothing more, as one that was stopped or lost its network."""
+    node = servers.start(env={"HELICON_LONG_POLL_S": "1.5"})
+    for number in range(50):
+        each = await connections.open(node)
+        await each.ask(poll_target(-1, app="nobody", ip=f"10.0.0.{number}"))
+    await wait_until_async(lambda: sockets_of(node.pid) >= 50, DEADLINE_S, "fifty connections")
+    full = sockets_of(node.pid)
+    await wait_until_async(lambda: sockets_of(node.pid) <= full - 50, DEADLINE_S, "end of the connections of nobody")
+    assert await held(node) == 0
+    assert await asyncio.to_thread(metric, node, "helicon_watched_keys") == 0
+
+
+async def test_b6__connections_cut_when_idle__are_empty_answers_to_clients(servers: Servers) -> None:
+    """Thirty times faster than in life: cut after one second, held for four."""
+    node = await asyncio.to_thread(servers.start, env={"HELICON_LONG_POLL_S": "4"})
+    await asyncio.to_thread(prepare, node)
+    async with cutting_idle(node.port, CUT_AFTER_S) as balancer:
+        client = helicon.Client(
+            meta=f"http://{LOOPBACK}:{balancer.port}", app_id=APP, namespaces=[NAMESPACE], cache_dir="off"
+        )
+        try:
+            config = client.namespace(NAMESPACE)
+            await wait_until_async(lambda: config.get("n") == "0", DEADLINE_S, "first release")
+            async with herd([balancer.port], 10) as clients:
+                await wait_until_async(lambda: clients.all_hold("0"), DEADLINE_S, "first release")
+                await wait_until_async(lambda: balancer.cuts >= 20, DEADLINE_S, "twenty cuts")
+                before = await asyncio.to_thread(metric, node, "helicon_polls_parked_total")
+                await asyncio.sleep(WATCHED_S)  # a flood would be seen in this time
+                polls = await asyncio.to_thread(metric, node, "helicon_polls_parked_total") - before
+                assert polls <= 11 * WATCHED_S / CUT_AFTER_S + 22, "more polls than cuts"
+                number = await published(node)
+                await wait_until_async(lambda: clients.all_hold(number), DEADLINE_S, "release through the balancer")
+                assert all(never_back(member.values) for member in clients.members)
+                assert set(clients.statuses) <= {200, 304}
+            await wait_until_async(lambda: config.get("n") == number, DEADLINE_S, "release through the balancer")
+        finally:
+            await asyncio.to_thread(client.close)
+
+
+def _served(node: ServerProcess) -> str:
+    number: str = node.request("GET", read_target(), token=None).json()["configurations"]["n"]
+    return number
