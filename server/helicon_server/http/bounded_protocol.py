@@ -193,8 +193,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self._moved = False
         self._at_most = self._unclaimed + len(data)
         super().data_received(data)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Counts and times what is incomplete behind the bytes that the parser just saw."""
         if self._refused:
-            return  # type: ignore[unreachable]  # the parser calls back and may have refused
+            return
         if self._moved:
             self._unclaimed = 0
             self._moved_since = True

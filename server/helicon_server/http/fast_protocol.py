@@ -31,10 +31,16 @@ from helicon_server.http.wire import HeadEnd, head_of
 _METHODS: Final = {b"GET": "GET", b"HEAD": "HEAD"}
 # A path that begins so belongs to the client protocol. Other spellings may too, and none of them is hot.
 _PREFIXES: Final = (b"/configs/", b"/configfiles/", b"/notifications/", b"/envs/")
-# Waited for, told to go on, refused: uvicorn does it.
-_ORDINARY: Final = frozenset({b"content-length", b"transfer-encoding", b"expect", b"upgrade"})
-_CONNECTION: Final = frozenset({b"connection", b"proxy-connection"})
-_NOTED: Final = _ORDINARY | _CONNECTION
+_CONNECTION: Final = 1
+_ORDINARY: Final = 2  # a body is waited for, a client is told to go on, an upgrade is refused: uvicorn does it
+_NOTED: Final = {
+    b"connection": _CONNECTION,
+    b"proxy-connection": _CONNECTION,
+    b"content-length": _ORDINARY,
+    b"transfer-encoding": _ORDINARY,
+    b"expect": _ORDINARY,
+    b"upgrade": _ORDINARY,
+}
 _COPIED: Final = 16 * 1024  # bytes of a body that is copied behind its head; a larger one is written by itself
 _NO_PIPELINE: Final[Any] = ()  # a deque takes most of a kilobyte, and hardly a connection ever needs one
 
@@ -62,7 +68,7 @@ def fast(bounds: Bounds, plane: PlaneOf) -> type[HttpToolsProtocol]:
 class FastProtocol(BoundedProtocol):
     """uvicorn's protocol over a delivery plane; ``fast`` makes the class that has one."""
 
-    __slots__ = ("_handed_over", "_has_connection_header", "_held", "_idle_since", "_ordinary", "_peer", "_plane")
+    __slots__ = ("_at_rest", "_handed_over", "_held", "_idle_since", "_noted", "_peer", "_plane")
     plane: ClassVar[PlaneOf]
     head_end: ClassVar[HeadEnd]
     sweep: ClassVar[IdleSweep]
@@ -74,9 +80,9 @@ class FastProtocol(BoundedProtocol):
         self._peer = ""
         self._held: HeldPoll | None = None
         self._idle_since = 0.0  # time of the loop of the last answer from here, 0 when uvicorn watches instead
-        self._ordinary = False  # the current request goes to the application
-        self._handed_over = False  # and is there
-        self._has_connection_header = False
+        self._noted = 0  # what the headers of the current request say
+        self._handed_over = False  # the current request is the application's
+        self._at_rest = False  # nothing is owed, incomplete or timed: the next bytes begin a request
 
     # --- events of the connection -----------------------------------------------------------------
 
@@ -94,11 +100,25 @@ class FastProtocol(BoundedProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self.parser is None:
-            self._renew_parser()  # type: ignore[unreachable]  # it was let go while a poll was held
-        super().data_received(data)
+        if not self._at_rest:
+            if self.parser is None:
+                self._renew_parser()  # type: ignore[unreachable]  # it was let go while a poll was held
+            super().data_received(data)
+        else:
+            self._moved = False
+            self._at_most = len(data)
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserError:
+                self.send_400_response("")
+            except httptools.HttpParserUpgrade:
+                self._unsupported_upgrade_warning()
+            if self._stage is Stage.BETWEEN and self._moved and self._at_rest:  # type: ignore[redundant-expr]  # see below
+                return  # as nearly always: the parser called back, a whole request came and was answered
+            self._settle()
         if self._held is not None:
             self._let_go_of_parser(self._held)
+        self._at_rest = self._rests()
 
     def close_if_idle(self, now: float) -> None:
         """Closes the connection when its client has asked nothing for too long."""
@@ -111,28 +131,25 @@ class FastProtocol(BoundedProtocol):
     def on_message_begin(self) -> None:
         self._moved = True
         self._stage = Stage.HEAD
-        self._ordinary = self._plane is None
-        self._handed_over = self._has_connection_header = False
+        self._noted = 0
+        self._handed_over = False
         self.url = b""
         self.headers = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
         if name in _NOTED:
-            if name in _ORDINARY:
-                self._ordinary = True
-            else:
-                self._has_connection_header = True
+            self._noted |= _NOTED[name]
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         plane = self._plane
         cycle = self.cycle
+        noted = self._noted
         owed = cycle is not None and not cycle.response_complete  # type: ignore[redundant-expr]  # None at first
-        if self._ordinary or owed or plane is None or self.flow.write_paused:
+        if noted > _CONNECTION or owed or plane is None or self.flow.write_paused:
             self._hand_over()
             return
-        self._moved = True
         if self._at_most > PATH_LIMIT or len(self.headers) > self.bounds.header_lines or self._surplus:
             self._look_at_head()
         parser = self.parser
@@ -149,7 +166,7 @@ class FastProtocol(BoundedProtocol):
             self._hand_over()
             return
         keep_alive = parser.should_keep_alive()
-        if keep_alive and self._has_connection_header:
+        if keep_alive and noted:
             keep_alive = parser.get_http_version() != "1.0"
         if isinstance(outcome, Answer):
             self._answer(outcome, method == "HEAD", keep_alive)
@@ -186,6 +203,7 @@ class FastProtocol(BoundedProtocol):
             self._idle_since = self.loop.time()
         else:
             self._plane = None  # nothing that may still come is answered
+            self._at_rest = False
             self._close()
 
     def _hold(self, plane: DeliveryPlane, park: Park, head_only: bool, keep_alive: bool) -> None:
@@ -196,6 +214,7 @@ class FastProtocol(BoundedProtocol):
             return
         held.waiter = parked
         self._held = held
+        self._at_rest = False
         self.cycle = cast("RequestResponseCycle", held)
 
     def _answer_held(self, held: HeldPoll, answer: Answer) -> None:
@@ -212,6 +231,7 @@ class FastProtocol(BoundedProtocol):
     def _hand_over(self, decided: Defer | None = None) -> None:
         """Lets uvicorn take the request from here: its scope, its cycle, its task."""
         self._handed_over = True
+        self._at_rest = False
         self._idle_since = 0.0
         url, headers = self.url, self.headers
         super().on_message_begin()
@@ -225,6 +245,11 @@ class FastProtocol(BoundedProtocol):
         if not self.pipeline:
             self.pipeline = deque()
         super().on_headers_complete()
+
+    def _rests(self) -> bool:
+        timed = self._timer is not None or self.timeout_keep_alive_task is not None
+        done = self._stage is Stage.BETWEEN and not self._unclaimed and not self._owes()
+        return done and not timed and not self._refused and self.parser is not None
 
     # --- memory -----------------------------------------------------------------------------------
 

@@ -131,7 +131,7 @@ def _busy(node: Node) -> bool:
 
 def test_talks__random__are_the_same_through_both_shells(both: Both) -> None:
     @settings(
-        max_examples=100,
+        max_examples=70,
         phases=[Phase.generate],  # a talk takes a second when it is cut off: too long to look for a shorter one
         derandomize=True,
         database=None,
