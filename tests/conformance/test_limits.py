@@ -192,6 +192,13 @@ def test_error__missing_parameter_of_a_poll__is_500(wire: Wire, app: str, missin
     assert (answer.status, answer.json()["status"]) == (500, 500)
 
 
+@pytest.mark.parametrize("id_", ["abc", "1.5", "[]", "0x10"])
+def test_error__legacy_notification_id_that_is_no_number__is_500(wire: Wire, app: str, id_: str) -> None:
+    assert wire.get(f"/notifications?appId={app}&cluster=default&notificationId={id_}").status == 500
+    assert wire.get(f"/notifications?appId={app}").status == 500  # no cluster
+    assert wire.get("/notifications?cluster=default").status == 400  # no app id
+
+
 @pytest.mark.parametrize("app_id", ["", "a b", "a+b", "../x", "你好", ".hidden", "a*"])
 def test_error__app_id_that_cannot_be_one__is_400_although_there_are_no_keys(wire: Wire, app_id: str) -> None:
     """Section 11.2, step 2."""

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conformance.conftest import app_of
 from tests.conformance.wire import Wire, statuses
-from tests.conformance.world import World, configs, files, poll
+from tests.conformance.world import World, configs, files, legacy_poll, poll
 from tests.support.server import ServerProcess, Servers
 from tests.support.wait import wait_until
 
@@ -225,3 +225,42 @@ def test_quirk_old_java__basic_authorization__is_ignored(world: World, wire: Wir
 
     for target in (configs(app), files(app), poll(app, {"application": -1}), "/services/config"):
         assert wire.get(target, basic).status == 200
+
+
+@pytest.mark.parametrize("namespace", ["application", "application.properties", ""])
+def test_quirk_old_java__legacy_poll__is_one_object_without_messages(
+    world: World, wire: Wire, app: str, namespace: str
+) -> None:
+    """Section 8; `namespace` and `notificationId` may be missing."""
+    released = world.publish(app, "application", {"k": "v"})
+    named = f"&namespace={namespace}" if namespace else ""
+
+    for target in (legacy_poll(app), legacy_poll(app, -1, ip="10.1.2.3", dataCenter="sh")):
+        told = wire.get(target + named).json()
+        assert told == {"namespaceName": "application", "notificationId": released.notification_id}
+
+
+def test_quirk_old_java__legacy_poll__case_counts(world: World, wire: Wire, app: str) -> None:
+    """Only `.properties` is stripped: another spelling is another namespace, never released."""
+    world.publish(app, "application", {"k": "v"})
+
+    wire.ask(legacy_poll(app, namespace="APPLICATION"))
+
+    assert wire.silent()
+
+
+def test_quirk_old_java__legacy_poll__held_beside_v2_polls_is_pushed_in_its_own_shape(
+    lasting_node: ServerProcess, world: World, wire: Wire, app: str
+) -> None:
+    known = world.publish(app, "application", {"k": "1"}).notification_id
+    with Wire(lasting_node.port) as newer:
+        wire.ask(legacy_poll(app, known))
+        newer.ask(poll(app, {"application": known}))
+        assert wire.silent()
+        assert newer.silent()
+
+        id_ = world.publish(app, "application", {"k": "2"}).notification_id
+
+        assert wire.receive().json() == {"namespaceName": "application", "notificationId": id_}
+        assert newer.receive().json()[0]["messages"]["details"]
+        assert wire.get(configs(app)).json()["configurations"] == {"k": "2"}

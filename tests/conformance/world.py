@@ -13,8 +13,7 @@ from urllib.parse import quote, quote_plus
 
 from helicon.protocol.properties import entry
 from tests.conformance.wire import Wire
-from tests.support.management import Management
-from tests.support.server import Response, ServerProcess
+from tests.support.server import BOOTSTRAP_TOKEN, Response, ServerProcess
 
 ENVIRONMENT = "DEV"
 
@@ -62,9 +61,20 @@ class World:
         """Replaces a draft and returns its revision. The content of a document is ``{"content": text}``."""
         document = namespace.rpartition(".")[2] in ("json", "yml", "yaml", "xml", "txt")
         text = content["content"] if document else "".join(entry(*item) + "\n" for item in content.items())
-        with Management(self.node.url, environment=self._environment) as management:
-            seen = management.read_text(app, namespace, cluster=cluster).revision
-            return management.write_text(app, namespace, text, revision=seen, cluster=cluster)
+        place, body = self.place(app, namespace, cluster), text.encode()
+        lines = [
+            f"PUT /api/v1{place}/text HTTP/1.1",
+            "Host: config.example",
+            f"Authorization: Bearer {BOOTSTRAP_TOKEN}",
+            f"If-Match: {self.send('GET', place).headers['etag']}",
+            "Content-Type: text/plain; charset=utf-8",
+            f"Content-Length: {len(body)}",
+        ]
+        with Wire(self.node.port) as wire:
+            wire.send("\r\n".join([*lines, "", ""]).encode() + body)
+            answer = wire.receive()
+        assert answer.status == 200, answer
+        return int(answer.headers["etag"].strip('"'))
 
     def publish(self, app: str, namespace: str, content: Mapping[str, str], *, cluster: str = "default") -> Released:
         """Makes `content` the release and returns when the node serves it."""
@@ -143,6 +153,12 @@ def poll(
     )
     asked = {"appId": app, "cluster": cluster, "notifications": json.dumps(entries), **query}
     return f"/notifications/v2{_query(asked)}"
+
+
+def legacy_poll(app: str, known: int | None = None, *, cluster: str = "default", **query: str) -> str:
+    """The target of /notifications, which watches one namespace."""
+    asked = {"appId": app, "cluster": cluster} | ({} if known is None else {"notificationId": str(known)})
+    return f"/notifications{_query(asked | query)}"
 
 
 def watch_key(app: str, namespace: str = "application", cluster: str = "default") -> str:
