@@ -18,6 +18,7 @@ from tests.acceptance.clients.access import Key, check_refused, check_signed, en
 from tests.acceptance.clients.catalogue import CLIENTS, Client, Documents
 from tests.acceptance.clients.conformance import check_exchanges, check_ids_grow
 from tests.acceptance.clients.driver_process import DriverProcess
+from tests.acceptance.clients.gray import release_gray
 from tests.acceptance.clients.installing import Program, UnavailableError
 from tests.acceptance.clients.recorder import Recorder
 from tests.support.management import Management, Published, Target
@@ -45,9 +46,11 @@ def _each(clients: list[Client]) -> list[Any]:
     ]
 
 
+LABEL = "canary"
 SIGNING = [client for client in CLIENTS if client.signs]
 every_client = pytest.mark.parametrize("client", _each(CLIENTS))
 every_signing_client = pytest.mark.parametrize("client", _each(SIGNING))
+every_client_with_labels = pytest.mark.parametrize("client", _each([c for c in CLIENTS if c.labels]))
 every_client_that_signs_prefixes = pytest.mark.parametrize(
     "client", _each([one for one in SIGNING if one.signs_prefix])
 )
@@ -123,6 +126,30 @@ def test_client__with_a_wrong_secret__never_gets_a_value(
             assert driver.seen("value", "application", "timeout") in ([], [None])
             assert driver.seen("changed", "application", "timeout") == []
         check_refused(recorder.exchanges, app)
+
+
+@every_client_with_labels
+def test_client__that_a_gray_release_selects_by_label__is_pushed_it_and_pushed_back(
+    client: Client, program: Program, lasting_node: ServerProcess, tmp_path: Path
+) -> None:
+    app = f"{client.name}-gray"
+    with Management(lasting_node.url) as management, Recorder(lasting_node.port) as recorder:
+        _create(management, app)
+        known = _publish(management, app, "250ms", "/v1")
+        with DriverProcess(
+            program, recorder.url, app, tmp_path / "client", ["application", DOCUMENT], label=LABEL
+        ) as driver:
+            driver.await_value("value", "application", "timeout", _is("250ms"), READ_DEADLINE_S)
+            _await_held_poll(client, recorder, known)
+
+            branch = release_gray(lasting_node, app, LABEL, {"timeout": "1ms"})
+            driver.await_value("changed", "application", "timeout", _is("1ms"), PUSH_DEADLINE_S)
+            _await_held_poll(client, recorder, known | {"application": branch.notification_id})
+
+            branch.abandon()
+            driver.await_value("changed", "application", "timeout", _is("250ms"), PUSH_DEADLINE_S)
+        assert driver.seen("changed", "application", "greeting") == []
+        assert any(one.parameters.get("label") == LABEL for one in recorder.exchanges)
 
 
 @every_client_that_signs_prefixes

@@ -36,6 +36,8 @@ class Client:
     # the path of the address that they are given, such as /envs/PRO.
     signs: bool = True
     signs_prefix: bool = False
+    # Whether it can name itself with a label, for the rules of gray releases.
+    labels: bool = False
     # A mark of tests/plugins/toolchains.py: without this toolchain the client's tests are left out.
     toolchain: str | None = None
 
@@ -182,6 +184,7 @@ CLIENTS = [
             "reads again what it holds": _holds_what_it_asks_for,
         },
         signs_prefix=True,
+        labels=True,
         toolchain="java",
     ),
     Client(
@@ -196,6 +199,7 @@ CLIENTS = [
             "connection left to the protocol": _connection_without_a_word,
         },
         signs_prefix=True,
+        labels=True,
         toolchain="go",
     ),
 ]

@@ -60,11 +60,6 @@ class DriverProcess:
     def running(self) -> bool:
         return self._process.poll() is None
 
-    @property
-    def told_anything(self) -> bool:
-        """Tells whether the client gave any value at all."""
-        return bool(self._lines)
-
     def seen(self, event: str, namespace: str, key: str) -> list[Any]:
         """The values that the client gave for a key, in order."""
         wanted = (event, namespace, key)
