@@ -26,7 +26,7 @@ class Cluster:
         self.nodes = nodes
         self.relays = relays
         self._postgres = postgres
-        self._url = url
+        self.url = url  # of the database, past every relay
 
     def stop(self, node: int) -> None:
         """Pauses a node in the middle of whatever it does."""
@@ -36,7 +36,7 @@ class Cluster:
         os.killpg(self.nodes[node].pid, signal.SIGCONT)
 
     def cut_connections(self) -> None:
-        self._postgres.cut_connections(self._url)
+        self._postgres.cut_connections(self.url)
 
     def end_listeners(self) -> None:
         self.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{_LISTENER}'")
@@ -55,7 +55,7 @@ class Cluster:
 
     def sql(self, statement: str) -> str:
         """Asks the database itself, past every relay."""
-        return self._postgres.sql(statement, database_of(self._url))
+        return self._postgres.sql(statement, database_of(self.url))
 
 
 @contextmanager

@@ -68,9 +68,9 @@ class PollCounts:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """When what fired came to be: committed by the database's clock, read by the event loop's. Seconds."""
+    """When what fired came to be, in seconds."""
 
-    committed_at: float  # since the epoch
+    committed_at: float  # since the epoch, by the clock of the node that published: just before the commit
     read_at: float  # as loop.time()
 
 

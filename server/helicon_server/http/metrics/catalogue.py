@@ -112,8 +112,8 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric(
         "helicon_commit_to_sent_seconds",
         "histogram",
-        "From the commit of a release, by the database's clock, to the answer of each poll handed to the transport, by"
-        " this machine's.",
+        "From a release's message, by the publishing node's clock, to the answer of each poll handed to the transport,"
+        " by this node's.",
         _one(lambda n: n.plane.hub.committed_to_sent),
     ),
     Metric(
