@@ -11,14 +11,14 @@ import structlog
 
 from helicon_server.delivery.histogram import SECONDS, Histogram
 
-TICKS_PER_S: Final = 4
+TICKS_PER_S: Final = 20
 _REMEMBERED_S: Final = 60
 
 _log = structlog.get_logger("helicon.delivery")
 
 
 class Pulse:
-    """Ticks four times a second. How much too late a tick comes is how long something else held the loop."""
+    """Ticks twenty times a second. How much too late a tick comes is how long something held the loop, less one tick."""
 
     def __init__(self, every_second: Sequence[Callable[[], None]] = ()) -> None:
         self.lag = Histogram(SECONDS)

@@ -204,7 +204,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric(
         "helicon_loop_lag_seconds",
         "histogram",
-        "How late the event loop was, looked at four times a second.",
+        "How late the event loop was, looked at twenty times a second.",
         _one(lambda n: n.plane.pulse.lag),
     ),
     Metric(

@@ -21,7 +21,7 @@ from .catalogue import Node
 from .samples import Exchange, Samples, samples_of, text
 
 METRICS_PATH: Final = "/metrics"
-_CACHED_S: Final = 1.0  # however often somebody asks
+_CACHED_S: Final = 0.25  # however often somebody asks
 _LEFT_EVERY_S: Final = 5.0
 _CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
 _log = structlog.get_logger("helicon.node")
