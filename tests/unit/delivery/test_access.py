@@ -5,8 +5,12 @@ from __future__ import annotations
 from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from helicon.protocol.signature import sign
+from helicon_server.delivery.access import AppKeys, Signer
 from helicon_server.delivery.outcomes import Answer, Park
 from helicon_server.delivery.plane import DeliveryPlane
 from helicon_server.domain.access_key import AccessKey, AccessKeyMode
@@ -374,3 +378,20 @@ async def test_refusal__shows_no_header_and_no_query(client: Client) -> None:
     assert b"SIGNATURE" not in answer.body
     assert b"hidden" not in answer.body
     assert header(answer, b"content-type") == b"application/json;charset=UTF-8"
+
+
+@given(st.text(max_size=200), st.binary(max_size=300))
+def test_signer__signs_as_the_wire_does(secret: str, path: bytes) -> None:
+    """Secrets of any length: longer ones than a block are hashed first."""
+    target = "/" + path.hex()
+
+    assert Signer(secret.encode()).sign(f"1735689600000\n{target}".encode()).decode() == sign(
+        secret, 1735689600000, target
+    )
+
+
+def test_keys__show_no_secret() -> None:
+    keys = AppKeys("DEV", "shop", (Signer(b"hidden"),), (Signer(b"hidden"),))
+
+    assert "hidden" not in repr(keys)
+    assert "hidden" not in repr(keys.filters)
