@@ -215,8 +215,8 @@ async def test_no_key__an_authorization_header_is_ignored(world: World, client: 
     await world.key("shop", SECRET, enabled=False)
     await client.seen(world)
 
-    for given in (b"Apollo shop:wrong", b"Basic dXNlcjpwYXNz", b"\xff"):
-        client.headers = {b"authorization": given}
+    for authorization in (b"Apollo shop:wrong", b"Basic dXNlcjpwYXNz", b"\xff"):
+        client.headers = {b"authorization": authorization}
         assert (await client.get(READ)).status == 200
 
 
