@@ -74,6 +74,21 @@ def _databases(read: Callable[[DeliveryPlane], Iterable[tuple[str, float]]]) -> 
     return lambda node: (((name,), value) for name, value in read(node.plane))
 
 
+def _instances(node: Node) -> Iterator[Row]:
+    recorder = node.plane.instances
+    if recorder is not None:
+        yield ("written",), recorder.written
+        yield ("dropped",), recorder.dropped
+
+
+def _instances(name: str) -> Callable[[Node], Iterable[Row]]:
+    def read(node: Node) -> Iterable[Row]:
+        recorder = node.plane.instances
+        return (((), 0 if recorder is None else getattr(recorder, name)),)
+
+    return read
+
+
 def _open_files(_: Node) -> float:
     try:
         return sum(1 for _ in Path("/proc/self/fd").iterdir())
@@ -138,6 +153,13 @@ METRICS: Final[tuple[Metric, ...]] = (
         lambda node: (((code,), count) for code, count in node.plane.traffic.refused.items()),
         ("code",),
     ),
+    Metric(
+        "helicon_long_way",
+        "counter",
+        "Decisions that no remembered path answered; all other requests took the short way.",
+        _one(lambda n: n.plane.long_way),
+    ),
+    Metric("helicon_compressed", "counter", "Answers sent in gzip.", _one(lambda n: n.plane.compressed)),
     # The store
     Metric(
         "helicon_store_bytes",
@@ -164,6 +186,12 @@ METRICS: Final[tuple[Metric, ...]] = (
         "What remembered paths of answers take, at most.",
         _one(lambda n: n.plane.remembered_bytes),
     ),
+    Metric(
+        "helicon_corrupt_contents",
+        "counter",
+        "Contents that did not fit their hash and were not served.",
+        _one(lambda n: n.plane.store.corrupt),
+    ),
     # Databases
     Metric(
         "helicon_database_loaded",
@@ -189,6 +217,49 @@ METRICS: Final[tuple[Metric, ...]] = (
         _databases(lambda plane: plane.looked_ago()),
         ("database",),
     ),
+    # What the node keeps and notes
+    Metric(
+        "helicon_snapshot_age_seconds",
+        "gauge",
+        "Since the snapshot on disk was known to hold all that is published; of a worker that writes or has read it.",
+        _databases(lambda plane: plane.snapshot_ages()),
+        ("database",),
+    ),
+    Metric(
+        "helicon_snapshot_failures",
+        "counter",
+        "Attempts to write the snapshot that failed.",
+        _one(lambda n: n.plane.snapshot_failures),
+    ),
+    Metric(
+        "helicon_corrupt_contents",
+        "counter",
+        "Contents read that did not fit the hash they were published with.",
+        _one(lambda n: n.plane.store.corrupt),
+    ),
+    Metric(
+        "helicon_instance_records",
+        "counter",
+        "Records of running clients: written, or dropped because too many waited or the database was away.",
+        _instances,
+        ("fate",),
+    ),
+    Metric(
+        "helicon_snapshot_age_seconds",
+        "gauge",
+        "Since the database confirmed what the snapshot on disk holds.",
+        lambda node: (((name,), age) for name, age, _ in node.plane.snapshots() if age is not None),
+        ("database",),
+    ),
+    Metric(
+        "helicon_snapshot_failures",
+        "counter",
+        "Saves of the snapshot that failed.",
+        lambda node: (((name,), failures) for name, _, failures in node.plane.snapshots()),
+        ("database",),
+    ),
+    Metric("helicon_instances_written", "counter", "Records of instances that were stored.", _instances("written")),
+    Metric("helicon_instances_dropped", "counter", "Records of instances that never were.", _instances("dropped")),
     # The process
     Metric(
         "helicon_memory_short",
