@@ -12,6 +12,9 @@ from helicon_server.app import Helicon
 from helicon_server.http.bounded_protocol import bounds_of_process
 from helicon_server.http.fast_protocol import fast
 
+BACKLOG = (
+    16_384  # connections that wait to be accepted while ten thousand clients reconnect; the kernel may allow fewer
+)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -32,6 +35,7 @@ def run(node: Helicon, listening: socket.socket, drain_s: int) -> int:
     node.listens_on(*listening.getsockname()[:2])
     config = uvicorn.Config(
         node,
+        backlog=BACKLOG,  # uvicorn listens once more, and would lower what `serve` asked for
         http=fast(bounds_of_process(), lambda: node.delivery),
         loop="uvloop",
         ws="none",

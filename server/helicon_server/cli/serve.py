@@ -23,7 +23,6 @@ from .options import LOCAL_ACTOR, DatabaseUrl, DataDir, load, require_schema
 
 _LOCAL = ("127.0.0.1", "0.0.0.0", "::", "::1")  # noqa: S104  # compared with, not bound to
 _log = structlog.get_logger("helicon.node")
-BACKLOG = 4096  # connections that wait to be accepted while ten thousand clients reconnect
 
 
 def serve(
@@ -73,7 +72,7 @@ def _listen(configured: settings.Settings) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((configured.host, configured.port))
-        listening.listen(BACKLOG)
+        listening.listen(node.BACKLOG)
     except OSError as error:
         listening.close()
         exits.stop(
