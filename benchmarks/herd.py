@@ -3,7 +3,7 @@
     python -m benchmarks.herd PORT COUNT FIRST_ADDRESS PACE TALK APP
 
 ``TALK`` says what a client does (`benchmarks.talks`). All clients of a herd do the same, so an answer is parsed once
-and then recognised by its bytes. A client that loses its connection comes back after a random pause of up to 0.2 s and
+and then recognised by its bytes. A client that loses its connection comes back after a random pause of up to 0.5 s and
 begins anew. Every thousand clients have a source address of their own, from 127.0.0.2 + ``FIRST_ADDRESS`` on. Never
 more than ``PACE`` clients are on their way at once (0: no bound).
 
@@ -29,7 +29,7 @@ from collections import Counter
 from benchmarks.talks import Incomplete, Step, Talk, Trouble, talk_of
 
 _PER_ADDRESS = 1000
-_PAUSE_S = 0.2
+_PAUSE_S = 0.5
 _AFTER_REFUSAL_S = 1.0  # what Retry-After says
 _SPACE = 65536
 

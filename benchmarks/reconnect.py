@@ -1,7 +1,7 @@
 """A node dies with thousands of clients attached and starts again on its port: how soon do all wait for news again?
 
 Run with ``python -m benchmarks.reconnect [--clients 5000]``. Every client loses its connection at once and comes back
-after a random pause of up to 0.2 s, again and again while nobody listens, with a poll as at its first start. Time runs
+after a random pause of up to 0.5 s, again and again while nobody listens, with a poll as at its first start. Time runs
 from the kill to the last poll that is held, so the start of the server is in it. A refused connection while nobody
 listens is no error, nor is the loss itself; any answer but news or a held poll is one. At the end a publish must
 reach everybody.
@@ -31,7 +31,7 @@ def main(clients: int = 5_000, *, quick: bool = False) -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         node(Path(folder)) as server,
-        herd(server.port, clients, "poll", APP, processes=PROCESSES) as crowd,
+        herd(server.port, clients, "poll", APP, processes=PROCESSES, pace=0) as crowd,
     ):
         crowd.attached(_DEADLINE_S)
         print(f"node killed and started again -> all {clients:,} clients wait for news")
