@@ -15,7 +15,7 @@ from benchmarks.environment import print_environment
 from benchmarks.node import node
 
 REACH = 0.3
-_SETTLE_S = 5.0
+_SETTLE_S = 20.0  # until its first heartbeat is behind it
 _SHOWN = 100  # characters of a statement
 
 

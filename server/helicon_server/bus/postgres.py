@@ -19,7 +19,7 @@ log = structlog.get_logger("helicon.bus")
 
 CHANNEL = "helicon_messages"  # ``storage.sql`` notifies here, in the transaction that appends
 CONNECT_TIMEOUT_S = 5.0
-PING_INTERVAL_S = 20.0  # a connection that a firewall dropped says nothing; only a question finds out
+PING_INTERVAL_S = 30.0  # a connection that a firewall dropped says nothing; only a question finds out
 PING_TIMEOUT_S = 5.0
 BACKOFF_FIRST_S = 0.2
 BACKOFF_CEILING_S = 10.0

@@ -99,7 +99,7 @@ class Registry:
                 _log.error("registry.failed", database=database.name, error=repr(type(error)), exc_info=True)
                 self._failing.add(database.name)
             was_ready = ready()
-            await asyncio.sleep(self._beat_s * random.uniform(0.9, 1.0))  # noqa: S311 - no secret; not all at once
+            await asyncio.sleep(self._beat_s * random.uniform(0.95, 1.05))  # noqa: S311 - no secret; not in step
             beating = beating or (was_ready and ready())
 
     async def _beat(self, database: ConfigDatabase) -> None:

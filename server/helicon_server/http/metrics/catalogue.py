@@ -242,7 +242,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "counter",
         "Records of running clients: written, or dropped because too many waited or the database was away.",
         _instances,
-        ("fate",),
+        ("reason",),
     ),
     Metric(
         "helicon_snapshot_age_seconds",
