@@ -49,6 +49,7 @@ class Decider:
         guard: AccessGuard,
         on_served: OnServed | None = None,
     ) -> None:
+        self.long_way = 0  # decisions that no remembered path answered, for metrics
         self.bases = Bases(store)
         self.compressor = Compressor(store)
         self.short_way = ShortWay(guard, self.compressor, on_served)
@@ -72,6 +73,7 @@ class Decider:
         return self._decide(request, waited)
 
     def _decide(self, request: Request, waited: Waited) -> Outcome:
+        self.long_way += 1
         path = request.path
         if len(request.target) > TARGET_LIMIT or len(path) > PATH_LIMIT:
             return target_too_long(path)

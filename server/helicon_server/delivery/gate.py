@@ -64,12 +64,11 @@ class Tally:
 class Traffic:
     """All requests of this process since its start."""
 
-    __slots__ = ("compressed", "refused", "tallies")
+    __slots__ = ("refused", "tallies")
 
     def __init__(self) -> None:
         self.tallies = {name: Tally() for name in SURFACES}
         self.refused: Counter[str] = Counter()  # by code
-        self.compressed = 0  # answers sent with gzip
 
     def answered(self, target: bytes, answer: Answer) -> None:
         """Counts an answer that took the longer way."""

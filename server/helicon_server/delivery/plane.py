@@ -301,6 +301,16 @@ class DeliveryPlane:
         """What the remembered paths of answers take at most, for tests and metrics."""
         return self._decider.short_way.remembered_bytes
 
+    @property
+    def long_way(self) -> int:
+        """Decisions that no remembered path answered, for metrics."""
+        return self._decider.long_way
+
+    @property
+    def compressed(self) -> int:
+        """Answers that were sent in gzip, for metrics."""
+        return self._decider.compressor.sent
+
     def answered(self) -> Iterator[tuple[str, str, int]]:
         """(surface, class of the status, how many) of all requests so far, for metrics."""
         polls = self.hub.polls

@@ -18,7 +18,7 @@ _log = structlog.get_logger("helicon.delivery")
 
 
 class Pulse:
-    """Ticks twenty times a second. How much too late a tick comes is how long something held the loop, less one tick."""
+    """Ticks twenty times a second. How late a tick comes is how long something held the loop, less one tick."""
 
     def __init__(self, every_second: Sequence[Callable[[], None]] = ()) -> None:
         self.lag = Histogram(SECONDS)

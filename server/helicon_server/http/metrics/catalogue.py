@@ -81,14 +81,6 @@ def _instances(node: Node) -> Iterator[Row]:
         yield ("dropped",), recorder.dropped
 
 
-def _instances(name: str) -> Callable[[Node], Iterable[Row]]:
-    def read(node: Node) -> Iterable[Row]:
-        recorder = node.plane.instances
-        return (((), 0 if recorder is None else getattr(recorder, name)),)
-
-    return read
-
-
 def _open_files(_: Node) -> float:
     try:
         return sum(1 for _ in Path("/proc/self/fd").iterdir())
@@ -186,12 +178,6 @@ METRICS: Final[tuple[Metric, ...]] = (
         "What remembered paths of answers take, at most.",
         _one(lambda n: n.plane.remembered_bytes),
     ),
-    Metric(
-        "helicon_corrupt_contents",
-        "counter",
-        "Contents that did not fit their hash and were not served.",
-        _one(lambda n: n.plane.store.corrupt),
-    ),
     # Databases
     Metric(
         "helicon_database_loaded",
@@ -244,22 +230,6 @@ METRICS: Final[tuple[Metric, ...]] = (
         _instances,
         ("reason",),
     ),
-    Metric(
-        "helicon_snapshot_age_seconds",
-        "gauge",
-        "Since the database confirmed what the snapshot on disk holds.",
-        lambda node: (((name,), age) for name, age, _ in node.plane.snapshots() if age is not None),
-        ("database",),
-    ),
-    Metric(
-        "helicon_snapshot_failures",
-        "counter",
-        "Saves of the snapshot that failed.",
-        lambda node: (((name,), failures) for name, _, failures in node.plane.snapshots()),
-        ("database",),
-    ),
-    Metric("helicon_instances_written", "counter", "Records of instances that were stored.", _instances("written")),
-    Metric("helicon_instances_dropped", "counter", "Records of instances that never were.", _instances("dropped")),
     # The process
     Metric(
         "helicon_memory_short",
