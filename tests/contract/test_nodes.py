@@ -173,3 +173,20 @@ async def test_messages__of_a_kind_from_the_future__are_passed_over(sql_url: str
         await tx.messages.append(MessageKind.RELEASE, [REF] * 3)
     await run_sql(sql_url, "UPDATE messages SET kind = 'gray' WHERE id = 2")
     assert await _visible(database) == [1, 3]
+
+
+@pytest.mark.postgres
+async def test_instances__recorded_by_two_nodes_in_opposite_orders__block_neither_for_good(
+    clean_postgres_url: str, open_sql: Open
+) -> None:
+    """Every node notes every client that moves from one to the other; each locks rows until its batch ends."""
+    nodes = [open_sql(clean_postgres_url) for _ in range(2)]
+    batch = [rows.seen(f"10.0.{number // 250}.{number % 250}") for number in range(500)]
+
+    async def record(database: SqlDatabase, order: int) -> None:
+        for _ in range(10):
+            async with database.write() as tx:
+                await tx.instances.record(batch[::order])
+
+    outcomes = await asyncio.gather(*(outcome(record(node, order)) for node, order in zip(nodes, (1, -1), strict=True)))
+    assert outcomes == [None, None]

@@ -116,5 +116,7 @@ async def test_environment__incremental_sync__is_off_until_it_is_switched_on(dat
         assert {e.name: e.incremental for e in await tx.environments.list()} == {"DEV": False, "PRO": True}
         assert await tx.environments.get("PRO") == rows.environment("PRO", 1, incremental=True)
     async with database.write() as tx:
+        await tx.environments.insert(rows.environment("FAT", 2, incremental=True))
+        assert await tx.environments.get("FAT") == rows.environment("FAT", 2, incremental=True)
         assert await tx.environments.set_incremental("PRO", False)
         assert await tx.environments.get("PRO") == rows.environment("PRO", 1)
