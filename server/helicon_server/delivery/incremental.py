@@ -6,6 +6,7 @@ reads. Everything else is answered in full.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections import OrderedDict
@@ -24,6 +25,7 @@ KEYS_LIMIT: Final = 8  # of one client; four releases contribute at most
 _KEY: Final = re.compile(r"\d{14}-[0-9a-f]{16}")
 _REMEMBERED: Final = 10_000  # keys, known and unknown
 _UNKNOWN_FOR_S: Final = 30.0
+_DEADLINE_S: Final = 2.0  # of one look; a full answer is there at once
 _LOADS_AT_ONCE: Final = 8  # anybody can name keys that never were; beyond it answers are full ones
 
 _Known = tuple[EnvironmentView, str]
@@ -91,9 +93,9 @@ class Bases:
             return {}
         self._loading += 1
         try:
-            async with view.follower.database.read() as tx:
+            async with asyncio.timeout(_DEADLINE_S), view.follower.database.read() as tx:
                 releases = await tx.releases.by_keys(view.name, list(keys)[:KEYS_LIMIT])
-        except HeliconError:
+        except (HeliconError, TimeoutError):
             return {}
         finally:
             self._loading -= 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
@@ -15,6 +15,7 @@ from helicon_server.delivery.outcomes import Answer, Park
 from helicon_server.delivery.plane import DeliveryPlane
 from helicon_server.domain.access_key import AccessKey, AccessKeyMode
 from tests.support.wait import wait_until_async
+from tests.unit.delivery.test_restore import Backup
 from tests.unit.delivery.world import CLOCK_S, Client, World, body, configs, header, legacy, poll
 
 SECRET = "9f2c4e6a8b0d4c1e9a7b5d3f1e2c4a6b"
@@ -363,6 +364,23 @@ async def test_another_key__leaves_held_polls_alone_until_the_first_one_goes(wor
     assert held.answer.status == 304
 
 
+async def test_restored_database__its_keys_count_at_once(world: World, client: Client) -> None:
+    """What was locked when the backup was made is locked again, remembered paths and held polls included."""
+    await world.publish("shop", "application", {"a": "1"})
+    key = await world.key("shop", SECRET)
+    backup = Backup(world)
+    await world.delete_key(key)
+    await client.seen(world)
+    assert (await client.get(READ)).status == 200
+    held = client.hold(poll("shop", "default", {"application": await world.newest_message()}))
+
+    backup.restore()
+    world.bus.hint()
+    await wait_until_async(lambda: held.answer, 5, "the poll to be let go")
+
+    assert refusal(await client.get(READ)) == "request_time_skewed"
+
+
 @pytest.mark.usefixtures("locked")
 @pytest.mark.parametrize("target", ["/services/config", "/health", "/services/config?appId=shop"])
 async def test_discovery_and_health__ask_for_no_signature(client: Client, target: str) -> None:
@@ -381,6 +399,8 @@ async def test_refusal__shows_no_header_and_no_query(client: Client) -> None:
 
 
 @given(st.text(max_size=200), st.binary(max_size=300))
+@example("s" * 64, b"")
+@example("s" * 65, b"")
 def test_signer__signs_as_the_wire_does(secret: str, path: bytes) -> None:
     """Secrets of any length: longer ones than a block are hashed first."""
     target = "/" + path.hex()

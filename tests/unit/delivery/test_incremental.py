@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import pytest
 
+from helicon_server.delivery import incremental
 from helicon_server.delivery.outcomes import Answer, Defer
 from helicon_server.delivery.plane import DeliveryPlane
 from helicon_server.domain.gray import GrayRule
@@ -229,6 +234,35 @@ async def test_database_away__is_answered_in_full(world: World, plane: DeliveryP
 
     world.database.away = False
     assert not is_full(await from_(fresh, first.head.key))
+    await fresh.plane.stop()
+
+
+@pytest.mark.usefixtures("switched_on")
+async def test_database_that_hangs__costs_a_bounded_wait_and_few_connections(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody can name keys that never were; whoever comes while others wait is answered in full at once."""
+    await world.publish("shop", "application", {"a": "1"})
+    fresh = Client(world.plane())
+    await fresh.plane.start()
+    assert (await fresh.get(READ)).status == 200
+    hanging = 0
+
+    @asynccontextmanager
+    async def hang() -> AsyncIterator[None]:
+        nonlocal hanging
+        hanging += 1
+        await asyncio.Event().wait()
+        yield
+
+    with monkeypatch.context() as patched:
+        patched.setattr(incremental, "_DEADLINE_S", 0.2)
+        patched.setattr(world.database, "read", hang)
+        asked = [from_(fresh, f"20200101080000-{number:016x}") for number in range(50)]
+        answers = await asyncio.gather(*asked)
+
+    assert all(is_full(answer) for answer in answers)
+    assert 0 < hanging <= 8
     await fresh.plane.stop()
 
 
