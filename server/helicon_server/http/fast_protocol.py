@@ -113,7 +113,7 @@ class FastProtocol(BoundedProtocol):
                 self.send_400_response("")
             except httptools.HttpParserUpgrade:
                 self._unsupported_upgrade_warning()
-            if self._stage is Stage.BETWEEN and self._moved and self._at_rest:  # type: ignore[redundant-expr]  # see below
+            if self._stage is Stage.BETWEEN and self._moved and self._at_rest:
                 return  # as nearly always: the parser called back, a whole request came and was answered
             self._settle()
         if self._held is not None:

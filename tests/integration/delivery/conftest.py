@@ -19,9 +19,16 @@ async def world() -> World:
 
 
 @pytest.fixture(params=[True, False], ids=["fast", "asgi"])
-async def node(world: World, request: pytest.FixtureRequest) -> AsyncIterator[Node]:
+def below_asgi(request: pytest.FixtureRequest) -> bool:
+    """Whether the fast shell stands in front of the ASGI application."""
+    found: bool = request.param
+    return found
+
+
+@pytest.fixture
+async def node(world: World, below_asgi: bool) -> AsyncIterator[Node]:
     """A node that serves the world, through both shells and through the ASGI application alone."""
     plane = world.plane()
     await plane.start()
-    async with serving(plane, below_asgi=request.param) as served:
+    async with serving(plane, below_asgi=below_asgi) as served:
         yield served

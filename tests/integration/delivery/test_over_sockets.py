@@ -9,6 +9,8 @@ import httpx
 import pytest
 
 from helicon_server.delivery.options import DeliveryOptions
+from helicon_server.delivery.outcomes import Outcome
+from helicon_server.delivery.requests import HeaderOf
 from tests.integration.delivery.serving import Node, RawClient, serving
 from tests.support.wait import wait_until_async
 from tests.unit.delivery.world import Client, World, configs, poll
@@ -159,6 +161,92 @@ async def test_poll__client_gone_in_the_same_moment_as_the_news__harms_nobody(wo
     await staying.close()
 
 
+async def test_poll__between_two_requests__is_released_when_its_client_leaves(world: World) -> None:
+    """uvicorn tells only the newest request of a connection that its client is gone."""
+    plane = world.plane()
+    await plane.start()
+    async with serving(plane, below_asgi=False) as node:
+        await released(world, node)
+        client = await RawClient.connect(node)
+        quiet = poll("shop", "default", {"application": await world.newest_message()})
+        heads = (f"GET {target} HTTP/1.1\r\nHost: node\r\n\r\n" for target in (READ, quiet, READ))
+        await client.send("".join(heads).encode())
+        assert (await client.receive()).status == 200
+        await held(node)
+
+        client.abort()
+
+        await held(node, 0)
+        await wait_until_async(lambda: not node.server.server_state.tasks, 10, "the end of its task")
+
+
+async def test_requests__answered__are_counted_once(world: World, node: Node) -> None:
+    """Whoever limits the requests of a process counts on it."""
+    await released(world, node)
+    client = await RawClient.connect(node)
+
+    for target in (READ, POLL, configs("shop", "default", "none"), READ):
+        await client.get(target)
+        await client.receive()
+    await client.get(poll("shop", "default", {"application": await world.newest_message()}))
+    await held(node)
+    await client.get(READ)
+    await world.publish("shop", "application", {"a": "2"})
+    for _ in range(2):
+        assert (await client.receive()).status == 200
+
+    assert node.server.server_state.total_requests == 6
+    await client.close()
+
+
+async def test_connection__idle__is_closed_and_one_in_use_is_not(world: World, below_asgi: bool) -> None:
+    """Keep-alive ends connections that ask nothing: not the ones with a held poll or half a request."""
+    plane = world.plane()
+    await plane.start()
+    async with serving(plane, below_asgi=below_asgi, keep_alive_s=1) as node:
+        await released(world, node)
+        idle, waiting, slow = [await RawClient.connect(node) for _ in range(3)]
+        for client in (idle, waiting, slow):
+            await client.get(READ)
+            assert (await client.receive()).status == 200
+        await waiting.get(poll("shop", "default", {"application": await world.newest_message()}))
+        await slow.send(f"GET {READ} HTTP/1.1\r\n".encode())
+
+        assert await idle.until_end() == b""
+
+        await slow.send(b"Host: node\r\n\r\n")
+        assert (await slow.receive()).status == 200
+        await world.publish("shop", "application", {"a": "2"})
+        assert (await waiting.receive()).status == 200
+        for client in (idle, waiting, slow):
+            await client.close()
+
+
+async def test_decision__that_fails__is_500_and_others_are_served(
+    world: World, below_asgi: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistake of ours is no malformed request."""
+    plane = world.plane()
+    await plane.start()
+    decide = plane.decide
+
+    def failing(method: str, target: bytes, header: HeaderOf, peer: str) -> Outcome:
+        if b"broken" in target:
+            raise RuntimeError("the decision failed")
+        return decide(method, target, header, peer)
+
+    monkeypatch.setattr(plane, "decide", failing)
+    async with serving(plane, below_asgi=below_asgi) as node:
+        await released(world, node)
+        broken, whole = [await RawClient.connect(node) for _ in range(2)]
+        await broken.get(configs("shop", "default", "broken"))
+        assert (await broken.receive()).status == 500
+        await whole.get(READ)
+        assert (await whole.receive()).status == 200
+        await broken.close()
+        await whole.close()
+
+
 async def test_poll__over__is_304_and_the_connection_goes_on(world: World) -> None:
     plane = world.plane(DeliveryOptions(hold_s=0.05, sweep_s=60, warm_up=False))
     await plane.start()
@@ -173,12 +261,12 @@ async def test_poll__over__is_304_and_the_connection_goes_on(world: World) -> No
         await client.close()
 
 
-async def test_stop__with_held_polls__answers_them_and_ends(world: World) -> None:
+async def test_stop__with_held_polls__answers_them_and_ends(world: World, below_asgi: bool) -> None:
     """Promise 10 and fault A11: the server is not kept waiting by those who wait."""
     plane = world.plane()
     await plane.start()
     clients = []
-    async with serving(plane) as node:
+    async with serving(plane, below_asgi=below_asgi) as node:
         for _ in range(50):
             client = await RawClient.connect(node)
             await client.get(POLL)
