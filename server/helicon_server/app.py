@@ -142,10 +142,18 @@ async def can_start_from_snapshots(settings: Settings, *, trust_schema: bool) ->
         except (DatabaseUnreachable, OSError):
             pass
         try:
+            if name not in files:
+                return False
             decode(files[name].load().body)
-        except (KeyError, SnapshotUnusableError, StateUnreadableError):
+        except SnapshotUnusableError as error:
+            _log.warning("delivery.snapshot_ignored", database=name, reason=error.reason)
             return False
-        files[name].close()
+        except StateUnreadableError:
+            _log.warning("delivery.snapshot_ignored", database=name, reason="unreadable")
+            return False
+        finally:
+            for file in files.values():
+                file.close()
     return True
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -22,9 +22,10 @@ from helicon_server.domain.gray import GrayBranch, GrayRule
 from helicon_server.domain.model import Environment, MessageKind, Release
 from helicon_server.domain.names import NamespaceRef
 from helicon_server.domain.release import content_sha256
+from helicon_server.storage.contract import ConfigRead
 from helicon_server.storage.memory import MemoryDatabase
 from tests.support.wait import wait_until_async
-from tests.unit.delivery.world import NOW, Client, World, body, configs, poll
+from tests.unit.delivery.world import NOW, Client, FlakyDatabase, World, body, configs, poll
 
 OPTIONS = DeliveryOptions(sweep_s=0.05, warm_up=False, catch_up_s=0.2)
 SMALL = replace(OPTIONS, content_budget_bytes=10_000)
@@ -148,7 +149,9 @@ async def test_database__back_and_set_back__is_noticed(machine: Machine) -> None
     machine.world.database.away = True
     async with machine.node() as client:
         held = client.hold(poll("shop", "default", {"application": told}))
-        database._committed = copy  # its restore
+        database._committed = copy  # its restore, and more that is published there than was lost
+        for number in range(4):
+            await machine.world.publish("shop", "later", {"n": str(number)})
         machine.world.database.away = False
         await wait_until_async(lambda: held.answer, 5, "answer of the held poll")
         assert await machine.world.newest_message() > told
@@ -271,6 +274,41 @@ async def test_flipped_bit__of_a_new_release__is_served_to_nobody__c6(machine: M
         await machine.world.publish("shop", "application", {"a": "2"})
         await client.seen(machine.world)
         assert body(await client.get(READ))["configurations"] == {"a": "2"}
+
+
+class Undecodable(FlakyDatabase):
+    """Reads fail that touch one release: its row cannot even be decoded."""
+
+    bad = 0
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[ConfigRead]:
+        async with super().read() as tx:
+            contents = tx.releases.contents
+
+            async def decoded(release_ids: Sequence[int]) -> Mapping[int, Release]:
+                if self.bad in release_ids:
+                    raise ValueError("not decoded")
+                return await contents(release_ids)
+
+            tx.releases.contents = decoded  # type: ignore[method-assign]  # of this transaction
+            yield tx
+
+
+async def test_release__that_cannot_be_decoded__keeps_nobody_from_the_others__c6(machine: Machine) -> None:
+    """The follower goes on behind it, and a read of many finds the one."""
+    machine.world.database = database = Undecodable(machine.world.database._database)
+    async with machine.node() as client:
+        machine.world.bus.muted = True
+        both = await machine.world.publish_together(
+            {NamespaceRef("DEV", "shop", "default", name): {"a": "1"} for name in ("application", "other")}
+        )
+        database.bad = both[0].head.id
+        machine.world.bus.muted = False
+        await client.seen(machine.world)
+        assert (await client.get(configs("shop", "default", "other"))).status == 200
+        assert (await client.get(READ)).status == 503
+        await wait_until_async(lambda: set(machine.saved()) == {both[1].head.key}, 5, "the good one on disk")
 
 
 async def test_flipped_bit__with_a_good_copy_on_disk__that_is_served__c6(machine: Machine) -> None:
