@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
-from math import isfinite
 from typing import Final
 
 from .errors import InvalidInput, LimitExceeded
@@ -85,7 +84,7 @@ def _label(number: int, text: str) -> str:
 def _percent(number: int, percent: float | None) -> float | None:
     if percent is None:
         return None
-    if not isfinite(percent) or not 0 <= percent <= 100 or round(percent, 2) != percent:
+    if not 0 <= percent <= 100 or round(percent, 2) != percent:
         raise _invalid(number, "percent", "it must be a number from 0 to 100 with at most two decimals")
     return float(percent)
 

@@ -74,10 +74,14 @@ async def test_nodes__of_all_databases__are_listed_once_each_by_their_start(worl
     def node(id_: str, hour: int) -> Node:
         return Node(id_, "http://n", ("delivery",), "1", NOW.replace(hour=hour), NOW)
 
-    for database, nodes in ((world.database, [node("b", 2), node("a", 3)]), (other, [node("b", 2), node("c", 1)])):
+    for database, nodes in ((other, [node("b", 2), node("c", 1)]), (world.database, [node("b", 2), node("a", 3)])):
         async with database.write() as tx:
             for each in nodes:
                 await tx.nodes.beat(each)
-    assert [n.id for n in await observing.list_nodes(storage, world.caller(Right.MANAGE))] == ["c", "b", "a"]
+    listed = await observing.list_nodes(storage, world.caller(Right.MANAGE))
+    async with world.database.read() as tx:
+        newest = {n.id: n for n in await tx.nodes.list(beaten_within_s=60)}
+    assert [n.id for n in listed] == ["c", "b", "a"]
+    assert listed[1] == newest["b"], "with its newest sign of life"
     with pytest.raises(Forbidden):
         await observing.list_nodes(storage, world.caller(Right.VIEW))
