@@ -205,6 +205,31 @@ async def test_gray__of_a_restored_database__is_followed(world: World, plane: De
     assert plane.health().databases[0].seen_id > known
 
 
+async def test_gray__another_branch_under_an_id_that_is_given_again__is_told_under_a_greater_one(
+    world: World, client: Client
+) -> None:
+    """The release of the namespace is the same one, and so is its id: only its branches tell that something moved."""
+    await world.publish("shop", "application", {"a": "normal"})
+    backup = Backup(world)
+    await world.branch("shop", "application", {"a": "gray"}, CANARY)
+    known = await world.newest_message()
+    await client.seen(world)
+    held = client.hold(poll("shop", "default", {"application": known}))
+
+    world.bus.muted = True
+    backup.restore()
+    await world.branch("shop", "application", {"a": "another"}, CANARY)
+    assert await world.newest_message() == known
+    world.bus.muted = False
+    world.bus.hint()
+    await wait_until_async(lambda: held.answer, 5, "news")
+
+    assert held.answer is not None
+    assert held.answer.status == 200
+    assert await world.newest_message() > known
+    assert await value(client, READ + "?ip=10.0.0.1") == "another"
+
+
 async def test_gray__many_choices_on_one_path__stay_bounded_and_right(world: World, client: Client) -> None:
     await world.publish("shop", "application", {"a": "normal"})
     for number in range(100):
@@ -215,6 +240,8 @@ async def test_gray__many_choices_on_one_path__stay_bounded_and_right(world: Wor
         for number in range(100):
             assert await value(client, READ + f"?label=l{number}") == f"{number}"
         assert await value(client, READ) == "normal"
+    hits = client.plane._decider.short_way._hits
+    assert max(len(hit.variants) for hit in hits.values()) <= 64
 
 
 @pytest.mark.parametrize("name", ["%69p", "i%70"])
