@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.conftest import app_of
-from tests.conformance.wire import Wire
+from tests.conformance.wire import Answer, Wire
 from tests.conformance.world import World, configs, files, legacy_poll, poll, watch_key
 from tests.support.postgres import PostgresServer
 from tests.support.server import ServerProcess, Servers, run_server_command
+from tests.support.wait import wait_until
 
 RACES = 25
+CAUGHT_UP_DEADLINE_S = 20
 
 
 # --- row 5: the held poll ---------------------------------------------------------------------------
@@ -305,6 +307,18 @@ def test_row_09_woken_by_one_node__reads_from_another__never_gets_the_old(
             publishing.start()
             (told,) = told_by.receive().json()
             known = told["notificationId"]
-            read = read_from.get(configs("shop", messages=json.dumps(told["messages"])))
+            read = _answered(read_from, configs("shop", messages=json.dumps(told["messages"])))
             publishing.join()
             assert read.json()["configurations"] == {"n": str(number)}
+
+
+def _answered(wire: Wire, target: str) -> Answer:
+    """The answer of a node that may say for a while that it is behind, but not something old."""
+    answers: list[Answer] = []
+
+    def found() -> bool:
+        answers.append(wire.get(target))
+        return answers[-1].status != 503
+
+    wait_until(found, CAUGHT_UP_DEADLINE_S, "answer of a node that was behind")
+    return answers[-1]
