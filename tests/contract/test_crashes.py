@@ -41,7 +41,7 @@ def _publish_and_die(url: str, when: str) -> str:
 
 
 @pytest.mark.parametrize(("when", "said", "rows_left"), [("before", "written", 0), ("after", "acknowledged", 1)])
-async def test_publish__process_killed__is_there_as_a_whole_or_not_at_all(
+async def test_a5_publish__process_killed__is_there_as_a_whole_or_not_at_all(
     sql_url: str, open_sql: Callable[[str], SqlDatabase], when: str, said: str, rows_left: int
 ) -> None:
     assert _publish_and_die(sql_url, when) == said

@@ -8,13 +8,13 @@ import pytest
 
 import helicon
 from tests.faults.cluster import Cluster
-from tests.faults.herd import APP, NAMESPACE, Connections, herd, never_back, poll_target, read_target
+from tests.faults.herd import APP, NAMESPACE, Connections, gone_is_fine, herd, never_back, poll_target, read_target
 from tests.faults.idle_cut import cutting_idle
 from tests.faults.publishing import held, prepare, publish, published
 from tests.faults.scrape import metric
 from tests.integration.server.processes import sockets_of
 from tests.support.ports import LOOPBACK
-from tests.support.server import ServerProcess, Servers
+from tests.support.server import BOOTSTRAP_TOKEN, ServerProcess, Servers
 from tests.support.wait import wait_until, wait_until_async
 
 DEADLINE_S = 60
@@ -92,3 +92,46 @@ async def test_b6__connections_cut_when_idle__are_empty_answers_to_clients(serve
 def _served(node: ServerProcess) -> str:
     number: str = node.request("GET", read_target(), token=None).json()["configurations"]["n"]
     return number
+
+
+async def test_b11__requests_that_never_end__are_cut_off_and_others_are_served(
+    servers: Servers, connections: Connections
+) -> None:
+    """A byte now and then: of the head, and of a body. The bounds are those of a node as it is delivered."""
+    node = await asyncio.to_thread(servers.start)
+    await asyncio.to_thread(prepare, node)
+    slow = [await connections.open(node) for _ in range(60)]
+    for number, each in enumerate(slow):
+        body = "Content-Length: 1000\r\n\r\nx" if number % 2 else "X-Slow: "
+        each.writer.write(f"GET {read_target()} HTTP/1.1\r\nHost: node\r\n{body}".encode())
+    ended = [asyncio.create_task(each.reader.read()) for each in slow[::2]]
+    neighbour = await connections.open(node)
+    while not all(task.done() for task in ended):
+        assert (await neighbour.get(read_target())).status == 200
+        for each, task in zip(slow[::2], ended, strict=True):
+            if not task.done():
+                with gone_is_fine():
+                    each.writer.write(b"x")
+        await asyncio.sleep(0.2)
+    assert all(b" 408 " in answer[:20] for answer in await asyncio.gather(*ended))
+
+
+_LENGTHS = [
+    ("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", 400),
+    ("Content-Length: 4\r\nContent-Length: 5\r\n", 400),
+    (f"Authorization: Bearer {BOOTSTRAP_TOKEN}\r\nContent-Length: 1000000000000\r\n", 413),
+    (f"Authorization: Bearer {BOOTSTRAP_TOKEN}\r\nContent-Length: 99999999999999999999999\r\n", 400),
+]
+
+
+async def test_b12__length_that_contradicts_itself_or_is_huge__is_refused_before_a_byte_is_kept(
+    servers: Servers, connections: Connections
+) -> None:
+    node = await asyncio.to_thread(servers.start)
+    before = await asyncio.to_thread(metric, node, "helicon_resident_memory_bytes")
+    for head, status in _LENGTHS:
+        asking = await connections.open(node)
+        asking.writer.write(f"POST /api/v1/apps HTTP/1.1\r\nHost: node\r\n{head}\r\n".encode())
+        assert (await asyncio.wait_for(asking.answer(), DEADLINE_S)).status == status, head
+    grown = await asyncio.to_thread(metric, node, "helicon_resident_memory_bytes") - before
+    assert grown < 8 * 1024 * 1024

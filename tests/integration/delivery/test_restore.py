@@ -140,7 +140,7 @@ async def served(client: Client) -> object:
     return body(await client.get(READ))["configurations"]
 
 
-async def test_restore__under_running_nodes__clients_get_the_old_content_under_greater_ids(
+async def test_c7_restore__under_running_nodes__clients_get_the_old_content_under_greater_ids(
     installation: Installation,
 ) -> None:
     await day_old(installation)
@@ -180,7 +180,7 @@ async def test_restore__under_running_nodes__clients_get_the_old_content_under_g
         assert number(entries(answer)[0]) > known["application"]
 
 
-async def test_restore__under_a_node_that_starts_later__reads_are_right_and_the_next_release_wakes(
+async def test_c7_restore__under_a_node_that_starts_later__reads_are_right_and_the_next_release_wakes(
     installation: Installation,
 ) -> None:
     """Nobody is left who knows the ids, except the clients, whose word proves nothing (section 7.2)."""
