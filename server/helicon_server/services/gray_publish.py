@@ -11,7 +11,7 @@ from helicon_server.domain.gray import GrayBranch
 from helicon_server.domain.model import Namespace, Operation, Release
 from helicon_server.domain.names import NamespaceRef
 from helicon_server.domain.overlay import laid_over
-from helicon_server.domain.release import is_blank
+from helicon_server.domain.release import content_sha256, is_blank
 from helicon_server.storage.contract import ConfigDatabase, ConfigWrite
 
 from .context import Caller
@@ -52,7 +52,8 @@ async def publish_branch(
 
     Raises StaleRevision when the branch moved on; Conflict ``not_released`` when its namespace has no live release,
     ``nothing_to_publish`` when it is published as it is, ``would_empty`` when nothing would be left for its clients
-    unknowingly, ``idempotency_key_reused`` when the key came with another request; and NotFound.
+    unknowingly, ``release_corrupt`` when the live release does not fit its hash, ``idempotency_key_reused`` when the
+    key came with another request; and NotFound.
     """
     caller.may(Right.PUBLISH)
     asked = hash_of(
@@ -100,6 +101,9 @@ async def _live(tx: ConfigWrite, namespace: Namespace) -> Release:
             f"{namespace.ref} has no live release that a branch could be laid over: publish it first.",
             code="not_released",
         )
+    if content_sha256(release.configurations) != release.head.content_sha256:
+        message = f"What the database holds of release {release_id} is damaged, and would be released anew."
+        raise Conflict(message, code="release_corrupt")
     return release
 
 

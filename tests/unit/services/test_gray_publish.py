@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from helicon_server.domain.errors import Conflict, LimitExceeded, NotFound
@@ -64,6 +66,18 @@ async def test_publish__before_the_namespace_was__is_refused(world: World) -> No
     with pytest.raises(Conflict) as refused:
         await branches.publish(world, branch)
     assert refused.value.code == "not_released"
+
+
+async def test_publish__over_a_damaged_release__is_refused__c6(world: World) -> None:
+    """The damage would be released anew under a hash that fits it."""
+    ref = await world.namespace()
+    live = await world.release(ref, "a=1\nb=1\n")
+    branch = await branches.create(world, ref, draft({"a": "2"}))
+    releases = world.database._committed.releases
+    releases[live] = replace(releases[live], configurations={"a": "1", "b": "flipped"})
+    with pytest.raises(Conflict) as refused:
+        await branches.publish(world, branch)
+    assert refused.value.code == "release_corrupt"
 
 
 async def test_publish__again__needs_something_new(world: World) -> None:
