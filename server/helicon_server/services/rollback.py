@@ -6,6 +6,7 @@ from helicon_server.domain.actors import Right
 from helicon_server.domain.errors import Conflict, NotFound, StaleRevision
 from helicon_server.domain.model import Operation
 from helicon_server.domain.names import NamespaceRef
+from helicon_server.domain.release import content_sha256
 from helicon_server.storage.contract import ConfigWrite
 
 from .context import Caller
@@ -19,7 +20,8 @@ async def rollback(
     """Releases the content of an earlier release once more, under a new id and key. The draft stays as it is.
 
     ``seen_live`` is the id of the live release that the caller saw. Raises StaleRevision ``stale_release`` when
-    another is live, NotFound ``release_not_found``, and Conflict ``release_is_live``.
+    another is live, NotFound ``release_not_found``, and Conflict ``release_is_live`` or
+    ``release_corrupt``.
     """
     caller.may(Right.PUBLISH)
     asked = hash_of("rollback", str(ref), to, seen_live, note.title, note.comment)
@@ -40,6 +42,9 @@ async def rollback(
         raise NotFound(f"{namespace.ref} has no release {to}.", code="release_not_found")
     if release.head.id == namespace.release_id:
         raise Conflict(f"Release {to} is live already.", code="release_is_live")
+    if content_sha256(release.configurations) != release.head.content_sha256:
+        message = f"What the database holds of release {to} is damaged, and would be released anew."
+        raise Conflict(message, code="release_corrupt")
     change = Change(namespace, release.configurations, Operation.ROLLBACK, release.head.draft_revision, to)
     (published,) = await make_releases(tx, caller, ref.environment, [change], note, asked)
     return published

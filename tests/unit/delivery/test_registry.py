@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from helicon_server.delivery.registry import Registry
 from helicon_server.domain.node import Node
-from helicon_server.storage.contract import ConfigDatabase
+from helicon_server.storage.contract import ConfigDatabase, ConfigWrite
 from helicon_server.storage.memory import MemoryDatabase
 from tests.support.wait import wait_until_async
 from tests.unit.delivery.world import FlakyDatabase
@@ -18,9 +17,14 @@ BEAT_S = 0.05
 
 @asynccontextmanager
 async def node(
-    database: ConfigDatabase, url: str, *, ready: bool = True, roles: Sequence[str] = ("delivery",)
+    database: ConfigDatabase,
+    url: str,
+    *,
+    ready: bool = True,
+    roles: Sequence[str] = ("delivery",),
+    beat_s: float = BEAT_S,
 ) -> AsyncIterator[Registry]:
-    registry = Registry(url, roles, "1.0", beat_s=BEAT_S)
+    registry = Registry(url, roles, "1.0", beat_s=beat_s)
     registry.start([database], lambda: ready)
     try:
         yield registry
@@ -95,20 +99,40 @@ async def test_node__without_the_delivery_role__is_not_for_clients() -> None:
     database = MemoryDatabase()
     async with node(database, "http://one:8080") as one, node(database, "http://two:8080", roles=["management"]):
         await wait_until_async(lambda: _beaten(database, 2), 5, "both heartbeats")
-        assert one.others("main") == ()
+        async with node(database, "http://three:8080"):
+            await wait_until_async(lambda: one.others("main"), 5, "a node that came later")
+            assert one.others("main") == ("http://three:8080",)
+
+
+class Away(FlakyDatabase):
+    """Fails writes too while it is away."""
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[ConfigWrite]:
+        self._check()
+        async with super().write() as tx:
+            yield tx
 
 
 async def test_database__away__keeps_the_list_and_comes_back() -> None:
     """Loss of the database changes nothing for clients; the others' beats are old in the first moment behind it."""
-    inner = MemoryDatabase()
-    database = FlakyDatabase(inner)
-    async with node(database, "http://one:8080") as one, node(inner, "http://two:8080"):
-        await wait_until_async(lambda: one.others("main"), 5, "the second in the first's list")
-        database.away = True
-        before = database.reads
-        await asyncio.sleep(5 * BEAT_S)
+    shared = MemoryDatabase()
+    ours, theirs = Away(shared), Away(shared)
+    beat_s = 0.4
+    async with node(ours, "http://one:8080", beat_s=beat_s) as one, node(theirs, "http://two:8080", beat_s=beat_s):
+        await wait_until_async(lambda: one.others("main"), 10, "the second in the first's list")
+        ours.away = theirs.away = True
+        await wait_until_async(lambda: _none_beats(shared, 3 * beat_s), 10, "beats that are too old for all")
         assert one.others("main") == ("http://two:8080",)
-        database.away = False
-        await wait_until_async(lambda: "main" not in one._failing, 5, "a round that succeeds")
+        ours.away = False
+        await wait_until_async(lambda: _one_beats(shared, beat_s), 10, "a beat behind the outage")
         assert one.others("main") == ("http://two:8080",)
-        assert before <= database.reads
+
+
+async def _none_beats(database: ConfigDatabase, within_s: float) -> bool:
+    async with database.read() as tx:
+        return not await tx.nodes.list(beaten_within_s=within_s)
+
+
+async def _one_beats(database: ConfigDatabase, within_s: float) -> bool:
+    return not await _none_beats(database, within_s)

@@ -11,7 +11,7 @@ from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text,
 from helicon_server.domain.formats import Format
 from helicon_server.domain.model import ItemType, MessageKind, Operation
 
-from .types import Document, Identifier, Instant, Name, Word, metadata
+from .types import Content, Document, Identifier, Instant, Name, Word, metadata
 
 environments = Table(
     "environments",
@@ -122,7 +122,7 @@ releases = Table(
     Column("created_at", Instant, nullable=False),
     Column("created_by", Text, nullable=False),
     # Last on purpose: SQLite reads the columns before it without touching the overflow pages of a large content.
-    Column("configurations", Document, nullable=False),
+    Column("configurations", Content, nullable=False),
     Index(None, "namespace_id", "id"),
     Index(None, "key"),
     sqlite_autoincrement=True,

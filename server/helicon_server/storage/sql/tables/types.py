@@ -83,6 +83,24 @@ class Document(TypeDecorator[Mapping[str, Any]]):
         return process
 
 
+class Content(Document):
+    """The content of a release. One that was damaged until it is no JSON reads as empty: its hash tells so, and a
+    thing that cannot be decoded would keep everything that is read with it from being read."""
+
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | None], dict[str, Any] | None]:
+        decode = super().result_processor(dialect, coltype)
+
+        def process(value: str | None) -> dict[str, Any] | None:
+            try:
+                return decode(value)
+            except ValueError:
+                return {}
+
+        return process
+
+
 E_co = TypeVar("E_co", bound=StrEnum)
 
 
