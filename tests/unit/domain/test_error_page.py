@@ -60,9 +60,7 @@ def management_codes() -> dict[str, int]:
             assert isinstance(status, ast.Attribute)
             assert given is not None
             found[given] = HTTPStatus[status.attr].value
-        elif name == "_checked":  # names: the code is made of what is named
-            what = text_of(call.args[0])
-            assert what is not None
+        elif name == "_checked" and (what := text_of(call.args[0])) is not None:  # names: the code is made of it
             found[f"invalid_{what.replace(' ', '_')}"] = HTTPStatus.BAD_REQUEST.value
         elif code is not None:
             class_ = getattr(errors, name)
