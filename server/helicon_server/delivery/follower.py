@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 import structlog
 
 from helicon_server.bus.contract import Bus
-from helicon_server.delivery.access import OpenSecret, open_keys
-from helicon_server.delivery.changes import Changes, gray_releases, read_changes, ref_of
+from helicon_server.delivery.access import OpenSecret
+from helicon_server.delivery.changes import gray_releases, read_changes
+from helicon_server.delivery.environments import Environments
 from helicon_server.delivery.folding import fold
 from helicon_server.delivery.hub import Origin
 from helicon_server.delivery.index import EnvironmentView
-from helicon_server.delivery.restore import Mark, State, by_environment, lift, marks_of, origin_of, read_state
+from helicon_server.delivery.restore import State, lift, marks_of, origin_of, read_state
 from helicon_server.delivery.snapshot.keeper import Restored, SnapshotKeeper
 from helicon_server.delivery.store import ReleaseStore, identity
-from helicon_server.domain.access_key import AccessKey
 from helicon_server.domain.errors import Unavailable
-from helicon_server.domain.model import Environment, LiveRelease, Message, MessageKind, Release
+from helicon_server.domain.model import LiveRelease, Message, MessageKind, Release
 from helicon_server.storage.contract import ConfigDatabase, ConfigRead
 
 _BATCH: Final = 500  # messages read at once
@@ -64,7 +64,8 @@ class Follower:
         open_secret: OpenSecret,
     ) -> None:
         self.database = database
-        self.views: dict[str, EnvironmentView] = {}
+        self._environments = Environments(self, open_secret, on_definitions=on_definitions, on_access=on_access)
+        self.views = self._environments.views
         self.loaded = False
         self.seen_id = 0  # every message up to here is in the views
         self.away_since: datetime | None = None  # the database does not answer since then
@@ -76,14 +77,11 @@ class Follower:
         self._on_fired = on_fired
         self._on_environments = on_environments
         self._on_definitions = on_definitions  # with the folded names of the namespaces, None for all
-        self._on_access = on_access  # with the folded apps whose requests must be signed, or signed otherwise, now
-        self._open_secret = open_secret
         self._anchor: Message | None = None  # the message ``seen_id``: gone or another one when the table was set back
         self._set_back = False
         self._noticed = False  # and logged; the way back may take several rounds
         self.restored: Restored | None = None  # served since the start, until the database has answered
         self.keeper: SnapshotKeeper | None = None  # is told of every change
-        self._sealed: dict[tuple[str, str], Sequence[AccessKey]] = {}  # by environment and folded app
         self._origin: datetime | None = None
         self._careful = False  # the last round met something that cannot be decoded
         self._task: asyncio.Task[None] | None = None
@@ -127,18 +125,7 @@ class Follower:
 
     def state(self) -> State:
         """Everything that is served, without contents."""
-        views = self.views.values()
-        branches = [branch for view in views for ref in view.branched() for branch in view.branches(view.key_of(ref))]
-        return State(
-            environments={view.name: view.incremental for view in views},
-            definitions={view.name: view.definitions() for view in views},
-            live=[release for view in views for release in view.live_releases()],
-            branches=branches,
-            access_keys=[key for keys in self._sealed.values() for key in keys],
-            newest_id=self.seen_id,
-            newest=self._anchor,
-            origin=self._origin,
-        )
+        return self._environments.state(self.seen_id, self._anchor, self._origin)
 
     async def stop(self) -> None:
         """Ends following. Safe to call twice and before ``start``."""
@@ -261,24 +248,7 @@ class Follower:
 
     def _take_over(self, state: State) -> set[str]:
         """Puts a whole state in the place of the present one; returns the keys that have a new message."""
-        fired = set()
-        live = by_environment(state.live)
-        branches = by_environment(state.branches)
-        self._sealed.clear()
-        keys: dict[str, dict[str, list[AccessKey]]] = {}
-        for each in state.access_keys:
-            keys.setdefault(each.environment, {}).setdefault(fold(each.app), []).append(each)
-        for name in [name for name in self.views if name not in state.environments]:
-            view = self.views.pop(name)
-            view.gone = True
-            view.replace_all({}, ())
-            self._on_definitions(view, None)
-        for name, incremental in state.environments.items():
-            view = self.views.setdefault(name, EnvironmentView(name, self))  # held polls know the old one
-            view.set_incremental(incremental)
-            of_apps = keys.get(name, {})
-            self._take_keys(view, {app: of_apps.get(app, ()) for app in view.apps_with_access() | of_apps.keys()})
-            fired |= view.replace_all(state.definitions.get(name, {}), live.get(name, ()), branches.get(name, ()))
+        fired = self._environments.take_over(state)
         self.seen_id = state.newest_id
         self._anchor = state.newest
         self._origin = state.origin
@@ -294,15 +264,7 @@ class Follower:
             changes = await read_changes(tx, messages, self.views.keys())
             contents = await self._contents(tx, changes.releases)
         self._keep(contents)
-        appeared = self._take_environments(changes.environments)
-        # Before anything else: what was published behind a key is never seen without it.
-        for (environment, app), keys in changes.access_keys.items():
-            if environment in self.views:
-                self._take_keys(self.views[environment], {fold(app): keys})
-        for (environment, app), owned in changes.definitions.items():
-            if environment in self.views:
-                self.views[environment].replace_definitions(app, owned)
-        fired = self._swap(messages, changes)
+        fired, appeared = self._environments.take_changes(messages, changes)
         self._anchor = messages[-1]
         self.seen_id = messages[-1].id
         self._changed()
@@ -314,27 +276,6 @@ class Follower:
             names = {fold(m.namespace) for m in messages if m.kind is MessageKind.DEFINITION}
             self._on_definitions(self.views[environment], frozenset(names))
         return len(messages) == _BATCH
-
-    def _take_environments(self, environments: Sequence[Environment]) -> bool:
-        """Takes over what environments there are and how they are set; tells whether one is new."""
-        appeared = False
-        for each in environments:
-            view = self.views.get(each.name)
-            if view is None:
-                view = self.views[each.name] = EnvironmentView(each.name, self)
-                appeared = True
-            view.set_incremental(each.incremental)
-        return appeared
-
-    def _take_keys(self, view: EnvironmentView, keys: Mapping[str, Sequence[AccessKey]]) -> None:
-        """Takes over all keys of some apps, and lets their polls go that may be refused now."""
-        for app, owned in keys.items():
-            self._sealed.pop((view.name, app), None)
-            if owned:
-                self._sealed[view.name, app] = owned
-        changed = {app for app, owned in keys.items() if view.replace_access(app, open_keys(owned, self._open_secret))}
-        if changed:
-            self._on_access(view, frozenset(changed))
 
     async def _next_messages(self, tx: ConfigRead) -> Sequence[Message]:
         """The messages behind ``seen_id``, with one statement that also tells whether the table was set back.
@@ -367,20 +308,6 @@ class Follower:
         for release in contents:
             self._store.take(self, release)
 
-    def _swap(self, messages: Sequence[Message], changes: Changes) -> set[str]:
-        newest = {ref_of(message): message.id for message in messages if message.kind is MessageKind.RELEASE}
-        fired = set()
-        for ref, message_id in newest.items():
-            view = self.views.get(ref.environment)
-            if view is None:
-                continue
-            release = changes.live.get(fold(str(ref)))
-            newest_id = max(message_id, release.message_id) if release else message_id
-            key = view.put(ref, release, newest_id, changes.branches.get(fold(str(ref)), ()))
-            if key is not None:
-                fired.add(key)
-        return fired
-
     # --- a database that was set back -------------------------------------------------------------
 
     async def _recover(self, told: int) -> None:
@@ -399,7 +326,7 @@ class Follower:
                 told_id=told,
                 newest_id=found.newest_id,
             )
-        served, present = self._served(), marks_of(found)
+        served, present = self._environments.marks(), marks_of(found)
         changed = [
             mark.ref for name, mark in present.items() if (mark.message_id or 0) <= told and mark != served.get(name)
         ]
@@ -430,20 +357,6 @@ class Follower:
         for view in self.views.values():
             self._on_definitions(view, None)
         self._noticed = False
-
-    def _served(self) -> dict[str, Mark]:
-        """Every namespace that this node serves, with the id that clients were told."""
-        marks: dict[str, Mark] = {}
-        for view in self.views.values():
-            for ref in view.branched():
-                key = view.key_of(ref)
-                marks[fold(str(ref))] = Mark(ref, "", None, view.branches(key))
-            for release in view.live_releases():
-                key = view.key_of(release.ref)
-                marks[fold(str(release.ref))] = Mark(
-                    release.ref, release.release_key, view.newest(key), view.branches(key)
-                )
-        return marks
 
     # --- outages ----------------------------------------------------------------------------------
 
