@@ -18,7 +18,6 @@ _PENDING_LIMIT: Final = 16  # bodies that wait for the thread; more are sent as 
 _LEVEL: Final = 6
 _GZIP: Final = 31  # zlib's window bits for a gzip header; it holds no time, so equal bodies have equal bytes
 _OFFER_LIMIT: Final = 256  # bytes of Accept-Encoding that are read
-_WORTH: Final = 0.9  # of the size; what shrinks less is sent as it is
 
 
 class Compressor:
@@ -33,7 +32,7 @@ class Compressor:
     def pick(self, kept: Kept, header: HeaderOf) -> Answer | None:
         """The answer in gzip where the client offers it and it is at hand, else as it is; None when it was dropped."""
         answer = kept.answer
-        if answer is None or kept.packing_over:
+        if answer is None or not kept.large:
             return answer
         offered = header(b"accept-encoding")
         if offered is None or not offers_gzip(offered):
@@ -71,10 +70,8 @@ class Compressor:
             self._packed(kept, answer, work.result())
 
     def _packed(self, kept: Kept, answer: Answer, body: bytes) -> None:
-        if len(body) > len(answer.body) * _WORTH:
-            kept.packing_over = True
-        else:
-            self._store.put_packed(kept, replace(answer, headers=_headers(answer, body), body=body))
+        # Text always shrinks: UTF-8 has a fifth to spare at least, and the body is no short one.
+        self._store.put_packed(kept, replace(answer, headers=_headers(answer, body), body=body))
 
 
 def gzip(body: bytes) -> bytes:

@@ -70,7 +70,7 @@ def merged(contents: Sequence[Content]) -> Content:
 class Kept:
     """A prepared answer and whether it is still kept. Requests may hold on to it; ``answer`` turns None on eviction."""
 
-    __slots__ = ("answer", "cost", "large", "packed", "packing", "packing_over", "stored", "used")
+    __slots__ = ("answer", "cost", "large", "packed", "packing", "stored", "used")
 
     def __init__(self, answer: Answer, cost: int) -> None:
         self.answer: Answer | None = answer
@@ -80,7 +80,6 @@ class Kept:
         self.large = len(answer.body) >= PACKED_FROM  # large enough to be compressed
         self.packed: Answer | None = None  # the same in gzip, once somebody wanted it
         self.packing = False  # it is being made
-        self.packing_over = not self.large  # it is not worth it
 
 
 class _KeptContent:

@@ -207,3 +207,20 @@ async def test_defined_later__polls_that_would_watch_other_keys_ask_again(world:
     assert held.answer is not None
     assert held.answer.status == 304
     assert not beside.answers
+
+
+async def test_definition_of_another_app__leaves_a_poll_with_a_name_in_another_case_alone(
+    world: World, client: Client
+) -> None:
+    """The key that was left out for its spelling is no reason to ask again."""
+    await world.publish("shop", "application", {"a": "1"}, cluster="east")
+    await client.seen(world)
+    held = client.hold(ask(cluster="East"))
+
+    await world.define("other", "application")
+    await client.seen(world)
+    other = client.hold(ask(cluster="East", appId="else"))
+    await world.publish("else", "application", {"a": "1"})
+    await wait_until_async(lambda: other.answer, 5, "news of another app, behind the review")
+
+    assert not held.answers

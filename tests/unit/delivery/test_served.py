@@ -78,6 +78,17 @@ async def test_many_reads_of_one_instance__are_told_once_on_the_short_way(
     assert len(notes.told) <= 3
 
 
+async def test_one_address_with_two_labels__is_told_with_each(world: World, client: Client, notes: Notes) -> None:
+    await world.publish("shop", "application", {"a": "1"})
+    await client.seen(world)
+    await client.get(READ + "?ip=10.0.0.1")
+
+    for label in ("", "one", "two", "one", ""):
+        await client.get(READ + f"?ip=10.0.0.1&label={label}")
+
+    assert [each[4] for each in notes.told[1:]] == ["", "one", "two"]
+
+
 async def test_304__is_told_too(world: World, client: Client, notes: Notes) -> None:
     release = await world.publish("shop", "application", {"a": "1"})
     await client.seen(world)
