@@ -9,7 +9,7 @@ from types import FrameType
 import uvicorn
 
 from helicon_server.app import Helicon
-from helicon_server.http.bounded_protocol import bounds_of_process
+from helicon_server.http.bounds import bounds_of_process
 from helicon_server.http.fast_protocol import fast
 
 BACKLOG = (

@@ -10,106 +10,27 @@ already, and ends the connection.
 from __future__ import annotations
 
 import asyncio
-import resource
-from dataclasses import dataclass
 from enum import Enum, auto
 from http import HTTPStatus
-from types import FunctionType
 from typing import Any, ClassVar, Final
 
-import uvicorn
 from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.server import ServerState
 
 from helicon_server.delivery.answers import container_error, target_too_long
 from helicon_server.delivery.outcomes import Answer
 from helicon_server.delivery.requests import PATH_LIMIT, TARGET_LIMIT
+from helicon_server.http.bounds import Bounds
+from helicon_server.http.uvicorn_fit import check_uvicorn
 
 _DISCARD_LIMIT: Final = 1024 * 1024  # bytes read from a refused client, so that it gets to read why
 _RETRY_AFTER_S: Final = 1
-_SMALLEST_RESERVE: Final = 64
-_RESERVED_PART: Final = 8
-
-# What is overridden or relied upon, by the class that must have it.
-_METHODS: Final = (
-    "connection_made",
-    "connection_lost",
-    "data_received",
-    "send_400_response",
-    "on_message_begin",
-    "on_headers_complete",
-    "on_body",
-    "on_message_complete",
-    "on_response_complete",
-    "pause_writing",
-    "resume_writing",
-    "timeout_keep_alive_handler",
-    "_start_asgi_task",
-    "_unset_keepalive_if_required",
-)
-_ATTRIBUTES: Final[tuple[tuple[type, frozenset[str]], ...]] = (
-    (
-        HttpToolsProtocol,
-        frozenset({"client", "connections", "cycle", "flow", "headers", "loop", "parser", "pipeline", "scope"})
-        | frozenset({"server_state", "timeout_keep_alive", "timeout_keep_alive_task", "transport"}),
-    ),
-    (RequestResponseCycle, frozenset({"disconnected", "message_event", "response_complete", "response_started"})),
-    (FlowControl, frozenset({"read_paused", "write_paused"})),
-    (ServerState, frozenset({"default_headers", "total_requests"})),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """How large, how slow, how many. Sizes in bytes, durations in seconds."""
-
-    head_bytes: int = 192 * 1024  # target and headers together
-    header_lines: int = 200
-    head_s: float = 10.0  # from the connection, or from the first byte of a later request, to the end of its head
-    body_s: float = 10.0  # between two pieces of a body
-    unread_s: float = 20.0  # that a client may take to read anything of what was written for it
-    linger_s: float = 2.0  # that a refused client has to read why, and one over the bound to ask
-    connections: int = 800  # open ones; more are answered 503
-    turned_away: int = 100  # open ones beyond those; still more are closed without a word
-
-
-def bounds_of_process() -> Bounds:
-    """Bounds that fit the files which this process may open; raises its soft limit as far as it goes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        soft = hard
-    return bounds_for(soft if soft != resource.RLIM_INFINITY else 1024 * 1024)
-
-
-def bounds_for(open_files: int) -> Bounds:
-    """Leaves a part of the open files to the databases, the logs and those who are told to come back."""
-    reserve = max(_SMALLEST_RESERVE, open_files // _RESERVED_PART)
-    return Bounds(connections=max(1, open_files - reserve), turned_away=reserve // 2)
 
 
 def bounded(bounds: Bounds) -> type[HttpToolsProtocol]:
     """The protocol class for ``uvicorn.Config(http=...)``. Raises RuntimeError for a uvicorn that it does not fit."""
     check_uvicorn()
     return type("Bounded", (BoundedProtocol,), {"bounds": bounds, "__slots__": ()})
-
-
-def check_uvicorn() -> None:
-    """Raises RuntimeError for a uvicorn that the protocol classes of this server do not fit."""
-    check_fit(HttpToolsProtocol, _ATTRIBUTES)
-
-
-def check_fit(protocol: type, attributes: tuple[tuple[type, frozenset[str]], ...]) -> None:
-    """Raises RuntimeError when uvicorn lacks something that is overridden here: then no bound would hold."""
-    missing = [f"{protocol.__name__}.{name}" for name in _METHODS if not callable(getattr(protocol, name, None))]
-    for class_, names in attributes:
-        init = class_.__init__  # type: ignore[misc]  # only its code is looked at
-        stored = set(init.__code__.co_names) if isinstance(init, FunctionType) else set()
-        missing += [f"{class_.__name__}.{name}" for name in sorted(names - stored)]
-    if missing:
-        raise RuntimeError(f"uvicorn {uvicorn.__version__} cannot be bounded, it has no {', '.join(missing)}")
 
 
 class Stage(Enum):

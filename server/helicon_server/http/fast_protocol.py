@@ -21,11 +21,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from helicon_server.delivery.outcomes import Answer, Defer, Park
 from helicon_server.delivery.plane import DeliveryPlane
 from helicon_server.delivery.requests import PATH_LIMIT
-from helicon_server.http.bounded_protocol import BoundedProtocol, Bounds, Stage, check_uvicorn
+from helicon_server.http.bounded_protocol import BoundedProtocol, Stage
+from helicon_server.http.bounds import Bounds
 from helicon_server.http.client_api.asgi import DECIDED, Headers
 from helicon_server.http.held_poll import HeldPoll
 from helicon_server.http.idle import IdleSweep
 from helicon_server.http.lean_flow import LeanFlow
+from helicon_server.http.uvicorn_fit import check_uvicorn
 from helicon_server.http.wire import HeadEnd, head_of
 
 _METHODS: Final = {b"GET": "GET", b"HEAD": "HEAD"}

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import uvicorn
 
 from helicon_server.delivery.plane import DeliveryPlane
-from helicon_server.http.bounded_protocol import Bounds, bounded
+from helicon_server.http.bounded_protocol import bounded
+from helicon_server.http.bounds import Bounds
 from helicon_server.http.client_api import ClientApi
 from helicon_server.http.fast_protocol import fast
 from tests.support.ports import LOOPBACK

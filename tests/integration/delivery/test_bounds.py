@@ -13,7 +13,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from helicon_server.delivery.options import DeliveryOptions
 from helicon_server.delivery.requests import TARGET_LIMIT
-from helicon_server.http.bounded_protocol import Bounds, bounds_for, check_fit
+from helicon_server.http.bounds import Bounds, bounds_for
+from helicon_server.http.uvicorn_fit import check_fit
 from tests.integration.delivery.serving import Node, RawClient, serving
 from tests.support.wait import wait_until_async
 from tests.unit.delivery.world import Client, World, configs, poll

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from helicon_server.delivery.options import DeliveryOptions
-from helicon_server.http.bounded_protocol import Bounds
+from helicon_server.http.bounds import Bounds
 from tests.integration.delivery.serving import Node, serving
 from tests.integration.delivery.shells_requests import APP, Known, Talk, talks
 from tests.support.ports import LOOPBACK

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from helicon_server.http.bounded_protocol import Bounds
+from helicon_server.http.bounds import Bounds
 from tests.integration.delivery.serving import Node, RawClient, serving
 from tests.support.wait import wait_until_async
 from tests.unit.delivery.world import Client, World, configs
