@@ -34,6 +34,8 @@ ALLOWED: dict[str, str] = {
     "on_url": "httptools calls its protocol by name",
     "send_400_response": "uvicorn's protocol calls it",
     "msg": "uvicorn's protocol passes it",
+    "timeout_keep_alive_handler": "a timer of uvicorn's protocol calls it",
+    "expect_100_continue": "uvicorn's protocol hands it to a request's cycle",
     "disconnected": "uvicorn's request cycle reads it",
     "on_header": "httptools calls its protocol by name",
     "do_*": "http.server calls by method",
