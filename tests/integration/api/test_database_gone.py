@@ -108,6 +108,7 @@ def _assert_management_is_unavailable(api: Api, place: Place) -> None:
     """Every endpoint refuses with a code and says when to come back; nobody is refused as nobody all the same."""
     for endpoint in ENDPOINTS:
         names = {"app": place.app, "cluster": "default", "namespace": "application", "release": 1, "name": "x"}
+        names |= {"branch": "x", "access_key": 1}
         path = endpoint.path.replace("{key:path}", "a").format_map(names | {"environment": ENVIRONMENT})
         body = BODIES[endpoint.method, endpoint.path]
         if isinstance(body, bytes):
