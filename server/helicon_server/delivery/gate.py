@@ -29,7 +29,6 @@ _BY_SURFACE: Final = {
     Surface.UNKNOWN: "unknown",
 }
 SURFACES: Final = ("configs", "configfiles", "notifications", "services", "health", "management", "unknown")
-CLASSES: Final = ("1xx", "2xx", "304", "3xx", "4xx", "5xx")
 
 
 class Tally:

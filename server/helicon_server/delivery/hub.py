@@ -65,6 +65,17 @@ class PollCounts:
         self.overtaken = 0  # answered at once: the news came while they were parked
         self.abandoned = 0  # their client went away
 
+    def finished(self) -> dict[str, int]:
+        """How many are held no more, by the reason."""
+        return {
+            "woken": self.woken,
+            "timed_out": self.timed_out,
+            "redefined": self.redefined,
+            "stopped": self.stopped,
+            "overtaken": self.overtaken,
+            "abandoned": self.abandoned,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final, Literal
 
 from helicon_server.delivery.histogram import Histogram
-from helicon_server.delivery.hub import PollCounts
 from helicon_server.delivery.plane import DeliveryPlane
 
 Kind = Literal["counter", "gauge", "histogram"]
@@ -48,8 +47,7 @@ def _one(read: Callable[[Node], float | Histogram]) -> Callable[[Node], Iterable
 
 
 def _finished(node: Node) -> Iterator[Row]:
-    counts = node.plane.hub.polls
-    return (((reason,), getattr(counts, reason)) for reason in PollCounts.__slots__ if reason != "parked")
+    return (((reason,), count) for reason, count in node.plane.hub.polls.finished().items())
 
 
 def _requests(node: Node) -> Iterator[Row]:
