@@ -30,6 +30,8 @@ from helicon_server.delivery.told import wanted_message
 from helicon_server.delivery.waited import Waited
 
 _NO_CONTENT: Final = Answer(404, (), b"")  # stands in the store for a document without its one entry
+_ABSENT: Final = Kept(_NO_CONTENT, 0)  # of a path whose answer nobody has asked for since it changed
+_ABSENT.answer = None
 
 
 class Reads:
@@ -74,6 +76,9 @@ class Reads:
         held = parameters.get("releaseKey", "") if conditional else ""
         if held == release_key:
             self._tell(view, route, data_center, client, resolution)
+            # Most reads end here. Without an answer at hand the short way still knows what is current.
+            kept = self._store.prepared(_made_of(view, route, resolution, release_key)) or _ABSENT
+            self._remember(view, route, request, data_center, client, resolution, release_key, kept)
             return NOT_MODIFIED
         step: Kept | Defer | None = None
         if held and view.incremental:
@@ -87,10 +92,7 @@ class Reads:
             return container_error(404, "no_content", "The release has no content.", request.path)
         self._tell(view, route, data_center, client, resolution)
         if whole and step.stored:
-            names = (route.app, route.cluster, data_center)
-            hit = Hit(view, *names, resolution, release_key, step, conditional=conditional)
-            gray = view.gray_rules(*names, route.namespace)
-            self._short_way.remember(request, hit, gray, client)
+            self._remember(view, route, request, data_center, client, resolution, release_key, step)
         answer = self._compressor.pick(step, request.header)
         assert answer is not None, "it was found or prepared in this very call"
         return answer
@@ -106,12 +108,7 @@ class Reads:
         release_key: str,
         waited: Waited,
     ) -> Kept | Defer:
-        made_of: tuple[object, ...]
-        if route.surface is Surface.CONFIGS:
-            made_of = (view.follower, route.surface, route.app, _cluster(route, resolution), route.namespace)
-        else:
-            made_of = (view.follower, route.surface, format_of(strip_properties(route.namespace)))
-        made_of += (release_key,)
+        made_of = _made_of(view, route, resolution, release_key)
         kept = self._store.prepared(made_of)
         if kept is not None:
             kept.used = True
@@ -188,9 +185,33 @@ class Reads:
         if self._on_served is not None:
             self._on_served(view, route.app, route.cluster, data_center, client.ip, client.label, resolution)
 
+    def _remember(
+        self,
+        view: EnvironmentView,
+        route: Route,
+        request: Request,
+        data_center: str,
+        client: Asking,
+        resolution: Resolution,
+        release_key: str,
+        kept: Kept,
+    ) -> None:
+        names = (route.app, route.cluster, data_center)
+        conditional = route.surface is Surface.CONFIGS
+        hit = Hit(view, *names, resolution, release_key, kept, conditional=conditional)
+        self._short_way.remember(request, hit, view.gray_rules(*names, route.namespace), client)
+
     def _behind(self, path: bytes) -> Answer:
         message = "The client knows a newer release than this server; ask another one."
         return container_error(503, "behind", message, path, retry_after_s=self._options.retry_after_s)
+
+
+def _made_of(view: EnvironmentView, route: Route, resolution: Resolution, release_key: str) -> tuple[object, ...]:
+    """What a prepared answer is found under: all that its bytes depend on."""
+    if route.surface is Surface.CONFIGS:
+        names = (route.app, _cluster(route, resolution), route.namespace)
+        return (view.follower, route.surface, *names, release_key)
+    return (view.follower, route.surface, format_of(strip_properties(route.namespace)), release_key)
 
 
 def _cluster(route: Route, resolution: Resolution) -> str:
