@@ -58,10 +58,6 @@ def _release_key_is_missing(exchange: Exchange) -> bool:
     return _reads(exchange) and "releaseKey" not in exchange.parameters
 
 
-def _release_key_is_a_word(exchange: Exchange) -> bool:
-    return _reads(exchange) and exchange.parameters.get("releaseKey") == "undefined"
-
-
 def _holds_what_it_asks_for(exchange: Exchange) -> bool:
     return _reads(exchange) and exchange.status == 304
 
@@ -172,7 +168,7 @@ CLIENTS = [
     Client(
         "lvgithub_apollo_client",
         install_node,
-        quirks={"asks for servers": _asks_for_servers, "release key is a word": _release_key_is_a_word},
+        quirks={"asks for servers": _asks_for_servers, "no release key": _release_key_is_missing},
         signs_prefix=True,
     ),
     Client(
