@@ -151,7 +151,7 @@ class Settings(BaseModel):
     )
     polls_per_app: int = Field(20_000, ge=1, le=1_000_000, description="Held polls of one app's clients, per worker.")
     requests_per_client: int = Field(
-        200, ge=0, le=1_000_000, description="Client requests a second of one client; 0 is no limit."
+        1_000, ge=0, le=1_000_000, description="Client requests a second of one client; 0 is no limit."
     )
     requests_per_address: int = Field(
         20_000, ge=0, le=10_000_000, description="Client requests a second of one peer address; 0 is no limit."

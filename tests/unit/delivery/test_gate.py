@@ -13,7 +13,7 @@ READ = configs("shop", "default", "application")
 
 async def started(world: World, **options: int) -> Client:
     """A client of a plane with one release and these options."""
-    plane = world.plane(DeliveryOptions(sweep_s=60, warm_up=False, **options))  # type: ignore[arg-type]  # integers only
+    plane = world.plane(DeliveryOptions(sweep_s=60, warm_up=False, **options))
     await plane.start()
     await world.publish("shop", "application", {"a": "1"})
     client = Client(plane)
