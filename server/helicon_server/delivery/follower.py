@@ -21,7 +21,7 @@ from helicon_server.delivery.environments import Environments
 from helicon_server.delivery.folding import fold
 from helicon_server.delivery.hub import Origin
 from helicon_server.delivery.index import EnvironmentView
-from helicon_server.delivery.restore import State, lift, marks_of, origin_of, read_state
+from helicon_server.delivery.restore import State, lift, marks_of, origin_of, read_state, was_set_back
 from helicon_server.delivery.snapshot.keeper import Restored, SnapshotKeeper
 from helicon_server.delivery.store import ReleaseStore, identity
 from helicon_server.domain.errors import Unavailable
@@ -110,9 +110,7 @@ class Follower:
         """Serves what was kept on disk, until the database answers; does nothing when it has answered meanwhile."""
         if self.loaded:
             return
-        self._take_over(restored.state)
-        self.loaded = True
-        self.restored = restored
+        self._serve(restored)
         self.away_since = restored.confirmed_at  # what is served is as old as that
         _log.warning(
             "delivery.snapshot_served",
@@ -121,7 +119,6 @@ class Follower:
             current_at=restored.confirmed_at.isoformat(),
             seen_id=self.seen_id,
         )
-        self._on_environments()
 
     def state(self) -> State:
         """Everything that is served, without contents."""
@@ -214,15 +211,39 @@ class Follower:
                 async with asyncio.timeout(_LOAD_DEADLINE_S):
                     await self._recover(self.seen_id)
                 self._set_back = False
+        self._tell_first(None)
 
     async def _load(self) -> None:
         async with self.database.read() as tx:
             state = await read_state(tx)
+        told = await self._told_before(state)
+        if told is not None:
+            self._serve(told)  # this very round finds that it was set back, and lifts
+            return
         self._take_over(state)
         self.loaded = True
         self._changed()
         self._on_environments()
         self._tell_first(None)
+
+    async def _told_before(self, state: State) -> Restored | None:
+        """What this node served when it ran last, if the database was set back since; ids must grow for its clients.
+
+        None also when there is no snapshot, or one of another database: then nothing is known, and nothing lifted.
+        """
+        kept = None if self.keeper is None else await self.keeper.restore(quiet=True)
+        if kept is None or state.origin is None or kept.state.origin != state.origin:
+            return None
+        if kept.state.newest is not None and kept.state.newest == state.newest:
+            return None
+        async with self.database.read() as tx:
+            return kept if await was_set_back(tx, kept.state) else None
+
+    def _serve(self, restored: Restored) -> None:
+        self._take_over(restored.state)
+        self.loaded = True
+        self.restored = restored
+        self._on_environments()
 
     async def _require_the_same_database(self) -> None:
         """Goes over to another database than the one that the snapshot is of, as a node does that starts.
@@ -364,7 +385,7 @@ class Follower:
         self._failures += 1
         self.away_reason = reason
         if self.away_since is None:
-            self.away_since = datetime.now(UTC)
+            self.away_since = datetime.now(UTC) if self.restored is None else self.restored.confirmed_at
             _log.warning("delivery.database_lost", database=self.database.name, reason=reason)
         if not isinstance(error, Unavailable):
             message = f"The database {self.database.name!r} could not be loaded."

@@ -54,6 +54,17 @@ class Mark:
     branches: tuple[LiveBranch, ...]  # in their order
 
 
+async def was_set_back(tx: ConfigRead, known: State) -> bool:
+    """Tells whether the message table no longer holds what it held when ``known`` was its state.
+
+    A lower newest id would not tell: as many messages may have been appended since. The last one read does.
+    """
+    if known.newest is None:
+        return await tx.messages.newest_id() < known.newest_id
+    found = await tx.messages.after(known.newest.id - 1, limit=1)
+    return not found or found[0] != known.newest
+
+
 async def read_state(tx: ConfigRead) -> State:
     """Reads all of it, with a few statements."""
     found = await tx.environments.list()

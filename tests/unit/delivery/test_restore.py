@@ -11,33 +11,11 @@ from structlog.testing import capture_logs
 from helicon_server.delivery.plane import DeliveryPlane
 from helicon_server.domain.errors import Unavailable
 from helicon_server.storage.contract import ConfigWrite
-from helicon_server.storage.memory import MemoryDatabase
 from tests.support.wait import wait_until_async
-from tests.unit.delivery.world import Client, FlakyDatabase, HeldPoll, ManualBus, World, body, configs, entries, poll
+from tests.unit.delivery.backups import Backup, told
+from tests.unit.delivery.world import Client, FlakyDatabase, ManualBus, World, body, configs, poll
 
 READ = configs("shop", "default", "application")
-
-
-class Backup:
-    """The state of a world's database at one moment."""
-
-    def __init__(self, world: World) -> None:
-        database = world.database._database
-        assert isinstance(database, MemoryDatabase)
-        self._database = database
-        self._state = database._committed.copy()
-
-    def restore(self) -> None:
-        self._database._committed = self._state.copy()
-
-
-async def told(held: HeldPoll) -> int:
-    await wait_until_async(lambda: held.answer, 5, "answer")
-    assert held.answer is not None
-    assert held.answer.status == 200
-    known = entries(held.answer)[0]["notificationId"]
-    assert isinstance(known, int)
-    return known
 
 
 async def test_set_back__and_more_published_than_was_lost__is_noticed(world: World, client: Client) -> None:

@@ -21,6 +21,7 @@ from typing import Final
 
 from helicon_server.delivery.snapshot.encoding import FORMAT
 
+ABSENT: Final = "absent"  # the reason of a file that is not there
 _APPLICATION: Final = 0x48534E50  # marks the file as ours
 _BUSY_S: Final = 2.0
 _PAGES_FREED: Final = 4096  # given back to the disk behind one save
@@ -183,7 +184,7 @@ class SnapshotFile:
             # SQLite gives its own files beside this one the same mode.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
         elif not self.path.exists():
-            raise SnapshotUnusableError("absent")
+            raise SnapshotUnusableError(ABSENT)
         connection = sqlite3.connect(
             f"{self.path.absolute().as_uri()}?mode=rw",
             uri=True,

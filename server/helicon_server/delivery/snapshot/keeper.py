@@ -19,7 +19,7 @@ import structlog
 
 from helicon_server.delivery.restore import State
 from helicon_server.delivery.snapshot.encoding import StateUnreadableError, decode, encode
-from helicon_server.delivery.snapshot.file import SavedContent, SnapshotFile, SnapshotUnusableError
+from helicon_server.delivery.snapshot.file import ABSENT, SavedContent, SnapshotFile, SnapshotUnusableError
 from helicon_server.domain.errors import Unavailable
 
 _SHORTEST_PAUSE_S: Final = 1.0  # between two saves: a burst of releases is saved a few times, not each by each
@@ -86,13 +86,21 @@ class SnapshotKeeper:
 
     # --- reading ----------------------------------------------------------------------------------
 
-    async def restore(self) -> Restored | None:
-        """The state that was saved last; None, with the reason in the log, when there is none to be used."""
+    async def restore(self, *, quiet: bool = False) -> Restored | None:
+        """The state that was saved last; None, with the reason in the log, when there is none to be used.
+
+        ``quiet`` says nothing of a file that is not there, as before a node's first start.
+        """
         try:
             saved = await self._in_thread(self._file.load)
             state = await self._in_thread(partial(decode, saved.body))
         except SnapshotUnusableError as error:
-            _log.warning("delivery.snapshot_ignored", database=self._name, reason=error.reason)
+            if not (quiet and error.reason == ABSENT):
+                _log.warning("delivery.snapshot_ignored", database=self._name, reason=error.reason)
+            return None
+        except OSError as error:  # of the folder; SQLite has errors of its own
+            detail = type(error).__name__
+            _log.warning("delivery.snapshot_ignored", database=self._name, reason="unreadable", detail=detail)
             return None
         except StateUnreadableError as error:
             _log.warning("delivery.snapshot_ignored", database=self._name, reason="unreadable", detail=str(error))
