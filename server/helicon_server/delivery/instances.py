@@ -67,12 +67,16 @@ class InstanceRecorder:
     ) -> None:
         """Notes that an instance was served these releases, or holds them already. Never raises, never waits.
 
-        An instance without an address is none that could be told from others.
+        Of a namespace that inherits, the release that wins is noted: a record names one release of each namespace,
+        and the one below would take its place with every request. An instance without an address is none that could
+        be told from others.
         """
         if not ip or len(ip) > _LONGEST_TEXT or len(label) > _LONGEST_TEXT:
             return
         now = self._clock()
-        for release in resolution.releases:
+        for release in (resolution.own or resolution.own_default, resolution.public or resolution.public_default):
+            if release is None:
+                continue
             ref = release.ref
             identity = (view.name, app, cluster, data_center, ip, ref.app, ref.namespace)
             known = self._known.get(identity)

@@ -36,14 +36,16 @@ class Park:
     """A long poll with nothing to report: hold it until a release of something watched, or ``hold_s`` seconds.
 
     ``known`` are the ids that the client sent, beside ``watched``; whoever registers the poll compares them once
-    more afterwards, so that no release can fall between the two. ``peer`` is the address that asks.
+    more afterwards, so that no release can fall between the two. ``peer`` is the address that asks, ``path`` the raw
+    path, which a refusal names.
     """
 
     view: EnvironmentView
     watched: tuple[Watched, ...]
     known: tuple[int, ...]
     hold_s: float
-    peer: str = ""
+    peer: str
+    path: bytes
 
 
 @dataclass(frozen=True, slots=True)

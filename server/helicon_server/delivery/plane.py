@@ -46,7 +46,6 @@ from helicon_server.delivery.outcomes import Answer, CatchUp, Defer, Elsewhere, 
 from helicon_server.delivery.polls import compare
 from helicon_server.delivery.pulse import Pulse
 from helicon_server.delivery.registry import Registry
-from helicon_server.delivery.requests import Request
 from helicon_server.delivery.short_way import OnServed
 from helicon_server.delivery.snapshot.file import SnapshotFile
 from helicon_server.delivery.snapshot.keeper import Restored, SnapshotKeeper
@@ -232,7 +231,7 @@ class DeliveryPlane:
         """Registers a poll, then compares once more; ``wake`` is called once, later, unless an answer is returned."""
         parked = self._parked(park, wake)
         if isinstance(parked, Answer):
-            self.traffic.answered(b"/notifications/v2", parked)
+            self.traffic.answered(park.path, parked)
         return parked
 
     async def _resolved(self, defer: Defer) -> Answer | Park:
@@ -247,9 +246,9 @@ class DeliveryPlane:
                     try:
                         found = await self.store.load(view.follower, releases)
                     except Unavailable:
-                        return self._unavailable(request, "database_unavailable", "The database does not answer.")
+                        return self._unavailable(request.path, "database_unavailable", "The database does not answer.")
                     except ContentCorruptError:
-                        return self._unavailable(request, "release_corrupt", "The stored release is damaged.")
+                        return self._unavailable(request.path, "release_corrupt", "The stored release is damaged.")
                     waited.contents.update(found)
                     waited.gone.update(
                         each.release_key for each in releases if identity(view.follower, each) not in found
@@ -262,27 +261,26 @@ class DeliveryPlane:
             if not isinstance(outcome, Defer):
                 return outcome
             defer = outcome
-        return self._unavailable(request, "release_unavailable", "The release could not be read.")
+        return self._unavailable(request.path, "release_unavailable", "The release could not be read.")
 
     def _parked(self, park: Park, wake: Wake) -> Waiter | Answer:
         if self._decider.polls.draining:
-            return container_error(
-                503, "draining", "This server is stopping; ask another one.", b"/notifications/v2", retry_after_s=1
-            )
+            message = "This server is stopping; ask another one."
+            return self._unavailable(park.path, "draining", message)
         try:
             waiter = self.hub.park(park.view, park.watched, wake, park.hold_s, park.peer)
         except PeerFullError:
             message = "This server holds as many polls of one address, or for as many names, as it may."
-            return self._no_room(429, "too_many_polls_of_address", message)
+            return self._refusal(429, "too_many_polls_of_address", message, park.path)
         except AppFullError:
             message = "This server holds as many polls of one app as it may."
-            return self._no_room(429, "too_many_polls_of_app", message)
+            return self._refusal(429, "too_many_polls_of_app", message, park.path)
         except MemoryShortError:
             message = "This server has little memory left; ask another one."
-            return self._no_room(503, "memory_short", message)
+            return self._unavailable(park.path, "memory_short", message)
         except HubFullError:
             message = "This server holds as many polls as it may; ask another one."
-            return self._no_room(503, "too_many_polls", message)
+            return self._unavailable(park.path, "too_many_polls", message)
         news = compare(park.view, park.watched, park.known)
         if news is not None:
             self.hub.overtaken(waiter)
@@ -371,11 +369,11 @@ class DeliveryPlane:
     def _fired(self, keys: Iterable[str], origin: Origin | None = None) -> None:
         self.hub.fire(keys, origin)
 
-    def _no_room(self, status: int, code: str, message: str) -> Answer:
-        return container_error(status, code, message, b"/notifications/v2", retry_after_s=self.options.retry_after_s)
-
     def _environments_changed(self) -> None:
         self._directory.rebuild(self._followers)
 
-    def _unavailable(self, request: Request, code: str, message: str) -> Answer:
-        return container_error(503, code, message, request.path, retry_after_s=self.options.retry_after_s)
+    def _unavailable(self, path: bytes, code: str, message: str) -> Answer:
+        return self._refusal(503, code, message, path)
+
+    def _refusal(self, status: int, code: str, message: str, path: bytes) -> Answer:
+        return container_error(status, code, message, path, retry_after_s=self.options.retry_after_s)

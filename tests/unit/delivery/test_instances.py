@@ -75,6 +75,19 @@ async def test_served__own_and_public__is_one_record_each(recording: Recording) 
     await recording.recorder.stop()
 
 
+async def test_served__by_inheritance__is_noted_of_the_cluster_that_wins_and_written_once(recording: Recording) -> None:
+    """Both releases are of one owner and namespace, of which a record names one."""
+    east = LiveRelease(NamespaceRef("DEV", "shop", "east", "application"), 1, "k1", 1, 1)
+    below = LiveRelease(NamespaceRef("DEV", "shop", "default", "application"), 2, "k2", 2, 1)
+    for _ in range(3):
+        served = Resolution(east, None, own_default=below)
+        recording.recorder.on_served(recording.view, "shop", "east", "", "10.0.0.1", "", served)
+        (record,) = await recording.stored()
+        assert (record.release_cluster, record.release_key) == ("east", "k1")
+    assert recording.recorder.written == 1
+    await recording.recorder.stop()
+
+
 async def test_unchanged__is_written_again_after_ten_minutes_only(recording: Recording) -> None:
     recording.serve()
     (first,) = await recording.stored()

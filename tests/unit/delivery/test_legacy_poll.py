@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from helicon_server.delivery.outcomes import Defer, Park
+from helicon_server.delivery.outcomes import Answer, Defer, Park
 from helicon_server.delivery.plane import DeliveryPlane
 from tests.support.wait import wait_until_async
 from tests.unit.delivery.world import QUICK, Client, World, body, legacy
@@ -224,3 +224,21 @@ async def test_definition_of_another_app__leaves_a_poll_with_a_name_in_another_c
     await wait_until_async(lambda: other.answer, 5, "news of another app, behind the review")
 
     assert not held.answers
+
+
+@pytest.mark.parametrize("prefix", ["", "/envs/DEV"])
+async def test_refused_poll__names_the_path_that_was_asked(world: World, prefix: str) -> None:
+    plane = world.plane(replace(QUICK, max_waiters_per_peer=1))
+    await plane.start()
+    client = Client(plane)
+    await world.publish("shop", "application", {"a": "1"})
+    await client.seen(world)
+    target = prefix + ask(await world.newest_message())
+
+    held = client.hold(target)
+    refused = client.hold(target).waiter
+
+    assert isinstance(refused, Answer)
+    assert (refused.status, body(refused)["path"]) == (429, f"{prefix}/notifications")
+    held.release()
+    await plane.stop()
