@@ -17,7 +17,7 @@ from helicon_server.delivery.directory import Directory
 from helicon_server.delivery.incremental import Bases
 from helicon_server.delivery.long_polls import LongPolls
 from helicon_server.delivery.options import DeliveryOptions
-from helicon_server.delivery.outcomes import Answer, Defer, Elsewhere, Outcome
+from helicon_server.delivery.outcomes import Answer, Defer, Elsewhere, Outcome, Park
 from helicon_server.delivery.reads import Reads
 from helicon_server.delivery.requests import (
     PATH_LIMIT,
@@ -30,12 +30,15 @@ from helicon_server.delivery.requests import (
     parse_path,
     parse_query,
 )
+from helicon_server.delivery.short_polls import ShortPolls
 from helicon_server.delivery.short_way import OnServed, ShortWay
 from helicon_server.delivery.store import ReleaseStore
 from helicon_server.delivery.waited import NOT_YET, Waited
 
 _READS: Final = ("GET", "HEAD")
+_SERVED: Final = (200, 304)
 _POLLS: Final = (Surface.NOTIFICATIONS, Surface.NOTIFICATIONS_V2)
+_POLL: Final = b"/notifications/v2"  # a read whose path ends so, too, is remembered nowhere and goes the long way
 
 
 class Decider:
@@ -50,10 +53,13 @@ class Decider:
         on_served: OnServed | None = None,
     ) -> None:
         self.long_way = 0  # decisions that no remembered path answered, for metrics
+        self.long_reads = 0  # reads that were answered the long way at once, for metrics
+        self.waited_reads = 0  # the same behind a wait
         self.bases = Bases(store)
         self.compressor = Compressor(store)
         self.short_way = ShortWay(guard, self.compressor, on_served)
         self.polls = LongPolls(options)
+        self._short_polls = ShortPolls(guard, directory, self.polls)
         self._reads = Reads(store, options, self.short_way, self.compressor, self.bases, on_served)
         self._guard = guard
         self._directory = directory
@@ -63,9 +69,13 @@ class Decider:
         """Decides one request. ``target`` is the raw target as received; nothing of it is decoded yet."""
         path, _, query = target.partition(b"?")
         if method in _READS:
-            answer = self.short_way.answer(path, query, target, header, peer)
-            if answer is not None:
-                return answer
+            known: Answer | Park | None
+            if path.endswith(_POLL):
+                known = self._short_polls.park(path, query, target, header, peer)
+            else:
+                known = self.short_way.answer(path, query, target, header, peer)
+            if known is not None:
+                return known
         return self._decide(Request(method, target, header, peer), NOT_YET)
 
     def decide_again(self, request: Request, waited: Waited) -> Outcome:
@@ -106,9 +116,21 @@ class Decider:
             if refusal is not None:
                 return refusal
         if not polls:
-            return self._reads.decide(view, route, request, parameters, waited)
-        poll = self.polls.v2 if route.surface is Surface.NOTIFICATIONS_V2 else self.polls.legacy
-        return poll(view, request, app, parameters, may_wait=not waited.again)
+            return self._counted(self._reads.decide(view, route, request, parameters, waited), waited)
+        if route.surface is Surface.NOTIFICATIONS:
+            return self.polls.legacy(view, request, app, parameters, may_wait=not waited.again)
+        outcome = self.polls.v2(view, request, app, parameters, may_wait=not waited.again)
+        if isinstance(outcome, Park):
+            self._short_polls.remember(request, route.environment, keys, outcome)
+        return outcome
+
+    def _counted(self, outcome: Answer | Defer, waited: Waited) -> Answer | Defer:
+        if isinstance(outcome, Answer) and outcome.status in _SERVED:
+            if waited.again:
+                self.waited_reads += 1
+            else:
+                self.long_reads += 1
+        return outcome
 
     def _no_environment(self, route: Route, path: bytes) -> Answer:
         if not self._directory.complete:

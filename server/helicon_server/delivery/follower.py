@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
@@ -158,6 +159,18 @@ class Follower:
             _log.debug("delivery.behind_client", database=self.database.name, seen_id=self.seen_id)
             return False
         return True
+
+    async def look(self, timeout_s: float) -> None:
+        """Returns when a look at the table that began after this call has ended, or when it cannot be looked at.
+
+        Whoever calls it meanwhile waits for the same look. Returns after ``timeout_s`` at the latest.
+        """
+        enough = self._begun + 1
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self._finished < enough and self.away_since is None:
+                    self._look.set()
+                    await self._round_over.wait()
 
     # --- rounds -----------------------------------------------------------------------------------
 

@@ -69,6 +69,13 @@ class CatchUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """The client holds a release that may be newer than what is known here: look at the messages once."""
+
+    view: EnvironmentView
+
+
+@dataclass(frozen=True, slots=True)
 class LoadBases:
     """Historic releases, by their keys, that an incremental answer would begin at (section 5)."""
 
@@ -86,7 +93,7 @@ class Defer:
     """The request cannot be answered without waiting; ``work`` says for what."""
 
     request: Request
-    work: Load | LoadBases | CatchUp | Elsewhere
+    work: Load | LoadBases | CatchUp | Look | Elsewhere
 
 
 Outcome = Answer | Park | Defer

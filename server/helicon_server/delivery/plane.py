@@ -42,7 +42,7 @@ from helicon_server.delivery.integrity import ContentCorruptError
 from helicon_server.delivery.limits import RateLimits
 from helicon_server.delivery.memory_guard import MemoryGuard, ProcessMemory
 from helicon_server.delivery.options import DeliveryOptions
-from helicon_server.delivery.outcomes import Answer, CatchUp, Defer, Elsewhere, Load, LoadBases, Park
+from helicon_server.delivery.outcomes import Answer, CatchUp, Defer, Elsewhere, Load, LoadBases, Look, Park
 from helicon_server.delivery.polls import compare
 from helicon_server.delivery.pulse import Pulse
 from helicon_server.delivery.registry import Registry
@@ -242,6 +242,8 @@ class DeliveryPlane:
                 case CatchUp(view, message_id, too_late):
                     if not await view.follower.catch_up(message_id, self.options.catch_up_s):
                         return too_late
+                case Look(view):
+                    await view.follower.look(self.options.catch_up_s)
                 case Load(view, releases):
                     try:
                         found = await self.store.load(view.follower, releases)
@@ -303,6 +305,16 @@ class DeliveryPlane:
     def long_way(self) -> int:
         """Decisions that no remembered path answered, for metrics."""
         return self._decider.long_way
+
+    def reads(self) -> dict[str, int]:
+        """Reads that were served, 304 among them, by how: the short way, the long way, or behind a wait; for metrics.
+
+        All of them are counted already: only those that took longer are counted once more.
+        """
+        tallies = self.traffic.tallies
+        served = sum(tallies[name].ok + tallies[name].not_modified for name in ("configs", "configfiles"))
+        long, waited = self._decider.long_reads, self._decider.waited_reads
+        return {"short": served - long - waited, "long": long, "waited": waited}
 
     @property
     def compressed(self) -> int:

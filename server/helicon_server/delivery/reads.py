@@ -9,6 +9,7 @@ from helicon.protocol.changes import changes_between
 from helicon.protocol.merge import join_release_keys, merge_all
 from helicon.protocol.names import CONTENT_KEY, format_of, is_document, strip_properties
 from helicon.protocol.properties import render
+from helicon_server.delivery.ahead import is_ahead
 from helicon_server.delivery.answers import (
     NOT_MODIFIED,
     changes_answer,
@@ -22,7 +23,7 @@ from helicon_server.delivery.compress import Compressor
 from helicon_server.delivery.incremental import Bases, base_name, held_keys
 from helicon_server.delivery.index import EnvironmentView, Resolution
 from helicon_server.delivery.options import DeliveryOptions
-from helicon_server.delivery.outcomes import Answer, CatchUp, Defer, Load, LoadBases
+from helicon_server.delivery.outcomes import Answer, CatchUp, Defer, Load, LoadBases, Look
 from helicon_server.delivery.requests import NAME_LIMIT, Request, Route, Surface
 from helicon_server.delivery.short_way import Hit, OnServed, ShortWay
 from helicon_server.delivery.store import Content, Kept, ReleaseStore, identity, merged
@@ -69,11 +70,13 @@ class Reads:
                 return Defer(request, CatchUp(view, wanted, self._behind(request.path)))
         client = asking(parameters.get("ip", ""), parameters.get("label", ""), request.header, request.peer)
         resolution = view.resolve(route.app, route.cluster, data_center, route.namespace, client, waited.gone)
+        release_key = join_release_keys(*[release.release_key for release in resolution.releases])
+        held = parameters.get("releaseKey", "") if conditional else ""
+        if is_ahead(held, release_key) and not waited.again and view.follower.away_since is None:
+            return Defer(request, Look(view))
         if not resolution.releases:
             message = "Nothing is released under this app id, cluster and namespace."
             return container_error(404, "not_released", message, request.path)
-        release_key = join_release_keys(*[release.release_key for release in resolution.releases])
-        held = parameters.get("releaseKey", "") if conditional else ""
         if held == release_key:
             self._tell(view, route, data_center, client, resolution)
             # Most reads end here. Without an answer at hand the short way still knows what is current.

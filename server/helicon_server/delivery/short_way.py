@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from helicon_server.delivery.access import AccessGuard, AppKeys
+from helicon_server.delivery.ahead import is_ahead
 from helicon_server.delivery.answers import NOT_MODIFIED
 from helicon_server.delivery.asking import Asking, asking
 from helicon_server.delivery.compress import Compressor
@@ -136,11 +137,12 @@ class ShortWay:
                 return None
             held = parameters.get("releaseKey")
             if held:
-                if form_decoded(held) == hit.release_key:
+                held = form_decoded(held)
+                if held == hit.release_key:
                     if self._on_served is not None:
                         self._note(hit, parameters, header, peer)
                     return NOT_MODIFIED
-                if hit.incremental:
+                if hit.incremental or (held > hit.release_key and is_ahead(held, hit.release_key)):
                     return None
         kept.used = True
         answer = self._compressor.pick(kept, header) if kept.large else kept.answer

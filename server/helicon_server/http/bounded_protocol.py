@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from enum import Enum, auto
 from http import HTTPStatus
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Protocol
 
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -27,10 +27,18 @@ _DISCARD_LIMIT: Final = 1024 * 1024  # bytes read from a refused client, so that
 _RETRY_AFTER_S: Final = 1
 
 
-def bounded(bounds: Bounds) -> type[HttpToolsProtocol]:
+class OnRefused(Protocol):
+    """Counts a refusal that is sent from here, where neither the application nor the delivery plane sees it."""
+
+    def __call__(self, target: bytes, answer: Answer) -> None:
+        """``target`` is what was read of the raw target, perhaps nothing."""
+
+
+def bounded(bounds: Bounds, on_refused: OnRefused) -> type[HttpToolsProtocol]:
     """The protocol class for ``uvicorn.Config(http=...)``. Raises RuntimeError for a uvicorn that it does not fit."""
     check_uvicorn()
-    return type("Bounded", (BoundedProtocol,), {"bounds": bounds, "__slots__": ()})
+    own = {"bounds": bounds, "on_refused": staticmethod(on_refused), "__slots__": ()}
+    return type("Bounded", (BoundedProtocol,), own)
 
 
 class Stage(Enum):
@@ -67,6 +75,7 @@ class BoundedProtocol(HttpToolsProtocol):
         "_verdict",
     )
     bounds: ClassVar[Bounds]
+    on_refused: ClassVar[OnRefused]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -322,6 +331,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if self.transport.is_closing():
             return
+        self.on_refused(self.url or b"", answer)
         lines = [b"HTTP/1.1 %d %s" % (answer.status, HTTPStatus(answer.status).phrase.encode())]
         lines += [name + b": " + value for name, value in (*answer.headers, (b"connection", b"close"))]
         self.transport.write(b"\r\n".join((*lines, b"", answer.body)))

@@ -63,7 +63,14 @@ def fast(bounds: Bounds, plane: PlaneOf) -> type[HttpToolsProtocol]:
     the class does not fit.
     """
     check_uvicorn()
+
+    def on_refused(target: bytes, answer: Answer) -> None:
+        asked = plane()
+        if asked is not None:
+            asked.traffic.answered(target, answer)
+
     own = {"bounds": bounds, "plane": staticmethod(plane), "head_end": HeadEnd(), "sweep": IdleSweep(), "__slots__": ()}
+    own["on_refused"] = staticmethod(on_refused)
     return type("Fast", (FastProtocol,), own)
 
 

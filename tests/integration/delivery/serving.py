@@ -47,7 +47,7 @@ async def serving(
         port: int = listening.getsockname()[1]
         config = uvicorn.Config(
             ClientApi(plane),
-            http=fast(bounds, lambda: plane) if below_asgi else bounded(bounds),
+            http=fast(bounds, lambda: plane) if below_asgi else bounded(bounds, plane.traffic.answered),
             ws="none",
             lifespan="off",
             log_config=None,

@@ -73,7 +73,7 @@ async def open_connections(node: Node, count: int) -> None:
 class TestSize:
     @pytest.mark.parametrize("whole", [True, False], ids=["complete", "endless"])
     async def test_header__huge__is_431(self, world: World, whole: bool) -> None:
-        """Fault B11: one header of 150 MB was accepted."""
+        """Fault B12: one header of 150 MB was accepted."""
         async with bounded_node(world, PATIENT) as node:
             client = await RawClient.connect(node)
             end = "\r\n\r\n" if whole else ""
@@ -157,7 +157,7 @@ class TestTime:
             await client.close()
 
     async def test_head__never_complete__is_408(self, world: World) -> None:
-        """Fault B12."""
+        """Fault B11."""
         async with bounded_node(world, HASTY) as node:
             client = await RawClient.connect(node)
             await client.send(f"GET {READ} HTTP/1.1\r\nHost: no".encode())
@@ -245,6 +245,28 @@ class TestSense:
             for _ in range(200):
                 assert (await client.receive()).status == 200
             await client.close()
+
+
+class TestCounts:
+    @pytest.mark.parametrize(
+        ("sent", "bounds", "code"),
+        [
+            (f"GET {READ} HTTP/1.1\r\nX-Large: {'x' * 700_000}", PATIENT, "head_too_large"),
+            (f"GET {READ} HTTP/1.1\r\nHost: no", HASTY, "request_timeout"),
+            (f"GET {READ} HTTP/1.1\r\nNo colon\r\n\r\n", PATIENT, "malformed_request"),
+            (f"GET {READ} HTTP/1.1\r\n\r\n", replace(PATIENT, connections=0), "too_many_connections"),
+        ],
+    )
+    async def test_refusal__in_front_of_everything__is_counted_by_its_code(
+        self, world: World, below_asgi: bool, sent: str, bounds: Bounds, code: str
+    ) -> None:
+        async with bounded_node(world, bounds, below_asgi=below_asgi) as node:
+            client = await RawClient.connect(node)
+            await client.send(sent.encode())
+            assert json.loads((await client.receive()).body)["code"] == code
+            await client.close()
+            assert node.plane.traffic.refused == {code: 1}
+            assert sum(tally.other.total() for tally in node.plane.traffic.tallies.values()) == 1
 
 
 class TestNumber:

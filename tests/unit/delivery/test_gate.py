@@ -100,6 +100,28 @@ class TestCounts:
         assert client.plane.traffic.refused["not_released"] == 1
         await client.plane.stop()
 
+    async def test_reads__are_counted_by_the_way_that_served_them(self, world: World) -> None:
+        """Whatever they are answered, each counts once; what is not served counts nowhere."""
+        client = await started(world)
+        await client.get(READ)
+        before = client.plane.reads()
+        key = body(await client.get(READ))["releaseKey"]
+        await client.get(f"{READ}?releaseKey={key}")
+        await client.get(configs("shop", "default", "none"))
+        assert client.plane.reads() == before | {"short": before["short"] + 2}
+        await client.get("/configfiles/shop/default/application")
+        assert client.plane.reads() == before | {"short": before["short"] + 2, "long": before["long"] + 1}
+
+        client.plane.store.resize(0)
+        client.plane.store.resize(1_000_000)
+        assert (await client.get(READ)).status == 200
+        assert client.plane.reads() == {
+            "short": before["short"] + 2,
+            "long": before["long"] + 1,
+            "waited": before["waited"] + 1,
+        }
+        await client.plane.stop()
+
     @pytest.mark.parametrize(
         ("end", "reason"),
         [("publish", "woken"), ("release", "abandoned"), ("drain", "stopped")],

@@ -106,6 +106,7 @@ class World:
     def __init__(self, name: str = "main", database: ConfigDatabase | None = None) -> None:
         """Works on a database in memory unless another one is given."""
         self.bus = ManualBus()
+        self.released_at = "20250101080000"  # what the keys of the next releases begin with
         self.clock_s = CLOCK_S  # what planes take for now, in seconds since the epoch
         self.database = FlakyDatabase(database or MemoryDatabase(name=name, on_messages=self.bus.hint))
 
@@ -270,7 +271,7 @@ class World:
         number = next(_NUMBERS)
         head = ReleaseHead(
             id=0,
-            key=f"20250101080000-{number:016x}",
+            key=f"{self.released_at}-{number:016x}",
             ref=found.ref if branch is None else replace(found.ref, cluster=branch),
             namespace_id=found.id,
             operation=Operation.PUBLISH if branch is None else Operation.GRAY,

@@ -20,6 +20,7 @@ from helicon_server.delivery.plane import DeliveryPlane
 Kind = Literal["counter", "gauge", "histogram"]
 Labels = tuple[str, ...]
 Row = tuple[Labels, float | Histogram]
+_WAITED: Final = "waited"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,19 @@ METRICS: Final[tuple[Metric, ...]] = (
         "counter",
         "Entries that made room for others.",
         _one(lambda n: n.plane.store.evictions),
+    ),
+    Metric(
+        "helicon_store_hits",
+        "counter",
+        "Reads served from memory, 304 among them: by a remembered path (short) or worked out (long).",
+        lambda node: (((way,), count) for way, count in node.plane.reads().items() if way != _WAITED),
+        ("way",),
+    ),
+    Metric(
+        "helicon_store_misses",
+        "counter",
+        "Reads served behind a wait for the database.",
+        _one(lambda n: n.plane.reads()[_WAITED]),
     ),
     Metric(
         "helicon_store_loads", "counter", "Contents read because a client asked.", _one(lambda n: n.plane.store.loads)
