@@ -37,7 +37,6 @@ from helicon_server.delivery.waited import NOT_YET, Waited
 
 _READS: Final = ("GET", "HEAD")
 _SERVED: Final = (200, 304)
-_SERVED: Final = (200, 304)
 _POLLS: Final = (Surface.NOTIFICATIONS, Surface.NOTIFICATIONS_V2)
 _POLL: Final = b"/notifications/v2"  # a read whose path ends so, too, is remembered nowhere and goes the long way
 
@@ -54,8 +53,6 @@ class Decider:
         on_served: OnServed | None = None,
     ) -> None:
         self.long_way = 0  # decisions that no remembered path answered, for metrics
-        self.long_reads = 0  # reads that were answered the long way at once, for metrics
-        self.waited_reads = 0  # the same behind a wait
         self.long_reads = 0  # reads that were answered the long way at once, for metrics
         self.waited_reads = 0  # the same behind a wait
         self.bases = Bases(store)
@@ -125,14 +122,6 @@ class Decider:
         outcome = self.polls.v2(view, request, app, parameters, may_wait=not waited.again)
         if isinstance(outcome, Park):
             self._short_polls.remember(request, route.environment, keys, outcome)
-        return outcome
-
-    def _counted(self, outcome: Answer | Defer, waited: Waited) -> Answer | Defer:
-        if isinstance(outcome, Answer) and outcome.status in _SERVED:
-            if waited.again:
-                self.waited_reads += 1
-            else:
-                self.long_reads += 1
         return outcome
 
     def _counted(self, outcome: Answer | Defer, waited: Waited) -> Answer | Defer:
