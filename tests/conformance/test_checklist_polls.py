@@ -11,14 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.conftest import app_of
-from tests.conformance.wire import Answer, Wire
+from tests.conformance.wire import Wire
 from tests.conformance.world import World, configs, files, legacy_poll, poll, watch_key
+from tests.faults.cluster import cluster
 from tests.support.postgres import PostgresServer
-from tests.support.server import ServerProcess, Servers, run_server_command
-from tests.support.wait import wait_until
+from tests.support.server import ServerProcess, Servers
 
 RACES = 25
-CAUGHT_UP_DEADLINE_S = 20
 
 
 # --- row 5: the held poll ---------------------------------------------------------------------------
@@ -290,35 +289,27 @@ def test_row_09_woken__reads_the_new_release_from_the_same_node_at_once(world: W
 
 
 @pytest.mark.postgres
-def test_row_09_woken_by_one_node__reads_from_another__never_gets_the_old(
-    servers: Servers, postgres: PostgresServer, postgres_url: str
+def test_row_09_woken_by_one_node__reads_from_another_that_is_behind__never_gets_the_old(
+    postgres: PostgresServer, tmp_path: Path
 ) -> None:
-    """`messages` says what the client was told; a node that has not heard of it yet looks for it first."""
-    assert postgres.running
-    assert run_server_command("migrate", "--database-url", postgres_url).returncode == 0
-    one, other = (servers.start(database_url=postgres_url) for _ in range(2))
-    world = World(one)
-    world.app("shop", "application")
-    known = world.publish("shop", "application", {"n": "0"}).notification_id
-    with Wire(one.port) as told_by, Wire(other.port) as read_from:
-        for number in range(1, RACES):
-            told_by.ask(poll("shop", {"application": known}))
-            publishing = threading.Thread(target=world.publish, args=("shop", "application", {"n": str(number)}))
-            publishing.start()
-            (told,) = told_by.receive().json()
-            known = told["notificationId"]
-            read = _answered(read_from, configs("shop", messages=json.dumps(told["messages"])))
-            publishing.join()
-            assert read.json()["configurations"] == {"n": str(number)}
-
-
-def _answered(wire: Wire, target: str) -> Answer:
-    """The answer of a node that may say for a while that it is behind, but not something old."""
-    answers: list[Answer] = []
-
-    def found() -> bool:
-        answers.append(wire.get(target))
-        return answers[-1].status != 503
-
-    wait_until(found, CAUGHT_UP_DEADLINE_S, "answer of a node that was behind")
-    return answers[-1]
+    """`messages` says what the client was told. The other node hears of nothing and would look in five minutes."""
+    settings = {"HELICON_SWEEP_S": "300", "HELICON_LONG_POLL_S": "60"}
+    with cluster(postgres, tmp_path, 2, settings) as pair:
+        one, other = pair.nodes
+        world = World(one)
+        world.app("shop", "application")
+        known = world.publish("shop", "application", {"n": "0"}).notification_id
+        World(other).await_served("shop", "application", known)
+        pair.relays[1].deaf = True
+        with Wire(one.port) as told_by, Wire(other.port) as read_from:
+            for number in range(1, 4):
+                told_by.ask(poll("shop", {"application": known}))
+                world.publish("shop", "application", {"n": str(number)})
+                (told,) = told_by.receive().json()
+                known = told["notificationId"]
+                behind = read_from.get(configs("shop")).json()
+                assert behind["configurations"] == {"n": str(number - 1)}, "the other node is not behind"
+                asked = configs("shop", messages=json.dumps(told["messages"]), releaseKey=behind["releaseKey"])
+                read = read_from.get(asked)
+                assert read.status == 200
+                assert read.json()["configurations"] == {"n": str(number)}

@@ -107,9 +107,6 @@ def test_row_02_nothing_released__is_404_with_an_error_object(wire: Wire, app: s
 # --- row 3: resolution ------------------------------------------------------------------------------
 
 
-CLUSTERS = ("default", "sh", "bj")
-
-
 @pytest.mark.parametrize(
     ("own", "public", "asked", "found"),
     [
