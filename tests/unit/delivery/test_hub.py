@@ -89,7 +89,7 @@ async def test_fan_out__in_the_middle_a_second_release__is_told_once_with_its_id
     plane = world.plane(DeliveryOptions(sweep_s=60, slice_size=1, warm_up=False))
     await plane.start()
     client = Client(plane)
-    held = [client.hold(poll("shop", "default", {"application": -1})) for _ in range(300)]
+    held = [client.hold(poll("shop", "default", {"application": -1})) for _ in range(1_500)]
     await world.publish("shop", "application", {"a": "1"})
     first = await world.newest_message()
     await turns_until(lambda: any(each.answer for each in held))
