@@ -25,7 +25,7 @@ PORTAL :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run setup dev test faults check format bench bench-quick lock \
+.PHONY: help run setup dev test faults faults-full check format bench bench-quick lock \
 	check-format check-lint check-types check-imports check-dead-code check-docs
 
 help: ## list the commands
@@ -42,6 +42,9 @@ test: dev ## run all tests (ARGS="-k publish" narrows)
 
 faults: dev ## check 200 seeded histories under faults, beside the ten of `test` (ARGS="--seed 7 --runs 1")
 	@$(PY) -m tests.faults.history --seed 10 --runs 200 $(ARGS)
+
+faults-full: dev ## the faults whose tests are smaller than the catalogue's figures, at their full size
+	@FAULTS_SCALE=full $(PY) -m pytest -k full tests/faults $(ARGS)
 
 check: check-format check-lint check-types check-imports check-dead-code check-docs ## format, lint, types, imports, dead code, docs
 

@@ -94,8 +94,9 @@ class Connections:
     def __init__(self) -> None:
         self._opened: list[Connection] = []
 
-    async def open(self, node: ServerProcess, source: str | None = None) -> Connection:
-        self._opened.append(await Connection.open(node.port, source))
+    async def open(self, node: ServerProcess, source: str | None = None, *, through: int | None = None) -> Connection:
+        """Connects to a node, or to the port of a relay in front of it."""
+        self._opened.append(await Connection.open(through or node.port, source))
         return self._opened[-1]
 
     async def close(self) -> None:

@@ -28,12 +28,12 @@ from tests.faults.history import report
 from tests.faults.plan import FaultPlan, Kind, plan
 from tests.faults.publishing import publish, published
 from tests.faults.run import run
+from tests.faults.scale import scaled
 from tests.faults.scrape import metric
 from tests.support.server import ServerProcess, Servers
 from tests.support.wait import wait_until, wait_until_async
 
 DEADLINE_S = 40
-PAUSE_S = 2.0  # longer than a poll of these nodes is held
 
 
 def ports(nodes: Sequence[ServerProcess]) -> list[int]:
@@ -102,8 +102,9 @@ class TestKilled:
 
 @pytest.mark.postgres
 class TestPaused:
+    @scaled("pause_s", 2.0, 30.0)  # both are longer than a poll of these nodes is held
     async def test_a3__resumed_node__does_not_serve_the_old_as_the_newest(
-        self, pair: Cluster, connections: Connections
+        self, pair: Cluster, connections: Connections, pause_s: float
     ) -> None:
         first, known = await asyncio.to_thread(publish, pair.nodes[1])
         waiting = await connections.open(pair.nodes[0])
@@ -118,7 +119,7 @@ class TestPaused:
         await asking.ask(read_target(messages=messages, releaseKey=known.release_key))
         fresh = await connections.open(pair.nodes[0])
         await fresh.ask(poll_target(known.notification_id, ip="10.0.0.2"))
-        await asyncio.sleep(PAUSE_S)  # the fault itself
+        await asyncio.sleep(pause_s)  # the fault itself
 
         pair.go_on(0)
 

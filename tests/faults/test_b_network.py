@@ -11,15 +11,20 @@ from tests.faults.cluster import Cluster
 from tests.faults.herd import APP, NAMESPACE, Connections, gone_is_fine, herd, never_back, poll_target, read_target
 from tests.faults.idle_cut import cutting_idle
 from tests.faults.publishing import held, prepare, publish, published
+from tests.faults.scale import scaled
 from tests.faults.scrape import metric
 from tests.integration.server.processes import sockets_of
 from tests.support.ports import LOOPBACK
+from tests.support.relay import Relay
 from tests.support.server import BOOTSTRAP_TOKEN, ServerProcess, Servers
 from tests.support.wait import wait_until, wait_until_async
 
 DEADLINE_S = 60
-CUT_AFTER_S = 1.0
-WATCHED_S = 5.0
+HELD_CUTS = 2  # a poll is held for this many cuts of the balancer
+WATCHED_CUTS = 3
+MARGIN = 2  # polls of each client beyond one for each cut: when the watch begins, and when it ends
+TRICKLE_S = 0.2
+CUT_OFF_S = 60.0
 
 
 @pytest.mark.postgres
@@ -47,26 +52,44 @@ def test_b1__node_cut_off_from_the_database__serves_nothing_old_as_new_and_says_
     wait_until(lambda: metric(cut, "helicon_database_away_seconds", database="main") == 0, DEADLINE_S, "healthy node")
 
 
+@pytest.mark.parametrize("how", ["stopped", "lost"])
+@scaled("hold_s", 1.5, 60.0)
 async def test_b5__client_that_vanished__costs_a_poll_and_an_idle_connection_and_no_more(
-    servers: Servers, connections: Connections
+    servers: Servers, connections: Connections, how: str, hold_s: float
 ) -> None:
-    """It is answered and says nothing more, as one that was stopped or lost its network."""
-    node = servers.start(env={"HELICON_LONG_POLL_S": "1.5"})
-    for number in range(50):
-        each = await connections.open(node)
-        await each.ask(poll_target(-1, app="nobody", ip=f"10.0.0.{number}"))
-    await wait_until_async(lambda: sockets_of(node.pid) >= 50, DEADLINE_S, "fifty connections")
-    full = sockets_of(node.pid)
-    await wait_until_async(lambda: sockets_of(node.pid) <= full - 50, DEADLINE_S, "end of the connections of nobody")
-    assert await held(node) == 0
-    assert await asyncio.to_thread(metric, node, "helicon_watched_keys") == 0
+    """It is answered and says nothing more, as one that was stopped; or nothing passes on the way to it any more."""
+    node = await asyncio.to_thread(servers.start, env={"HELICON_LONG_POLL_S": str(hold_s)})
+    road = Relay(node.port)
+    await road.start()
+    try:
+        for number in range(50):
+            each = await connections.open(node, through=road.port if how == "lost" else None)
+            await each.ask(poll_target(-1, app="nobody", ip=f"10.0.0.{number}"))
+
+        async def all_held() -> bool:
+            return await held(node) == 50
+
+        await wait_until_async(all_held, DEADLINE_S, "fifty held polls")
+        full = sockets_of(node.pid)
+        assert full >= 50
+        road.hold()
+        await wait_until_async(
+            lambda: sockets_of(node.pid) <= full - 50, DEADLINE_S + 2 * hold_s, "end of the connections of nobody"
+        )
+        assert await held(node) == 0
+        assert await asyncio.to_thread(metric, node, "helicon_watched_keys") == 0
+    finally:
+        await road.stop()
 
 
-async def test_b6__connections_cut_when_idle__are_empty_answers_to_clients(servers: Servers) -> None:
-    """Thirty times faster than in life: cut after one second, held for four."""
-    node = await asyncio.to_thread(servers.start, env={"HELICON_LONG_POLL_S": "4"})
+@scaled("cut_after_s", 1.0, 30.0)
+async def test_b6__connections_cut_when_idle__are_empty_answers_to_clients(
+    servers: Servers, cut_after_s: float
+) -> None:
+    """As a load balancer does whose patience ends before a poll does."""
+    node = await asyncio.to_thread(servers.start, env={"HELICON_LONG_POLL_S": str(HELD_CUTS * cut_after_s)})
     await asyncio.to_thread(prepare, node)
-    async with cutting_idle(node.port, CUT_AFTER_S) as balancer:
+    async with cutting_idle(node.port, cut_after_s) as balancer:
         client = helicon.Client(
             meta=f"http://{LOOPBACK}:{balancer.port}", app_id=APP, namespaces=[NAMESPACE], cache_dir="off"
         )
@@ -75,11 +98,11 @@ async def test_b6__connections_cut_when_idle__are_empty_answers_to_clients(serve
             await wait_until_async(lambda: config.get("n") == "0", DEADLINE_S, "first release")
             async with herd([balancer.port], 10) as clients:
                 await wait_until_async(lambda: clients.all_hold("0"), DEADLINE_S, "first release")
-                await wait_until_async(lambda: balancer.cuts >= 20, DEADLINE_S, "twenty cuts")
+                await wait_until_async(lambda: balancer.cuts >= 20, DEADLINE_S + 4 * cut_after_s, "twenty cuts")
                 before = await asyncio.to_thread(metric, node, "helicon_polls_parked_total")
-                await asyncio.sleep(WATCHED_S)  # a flood would be seen in this time
+                await asyncio.sleep(WATCHED_CUTS * cut_after_s)  # a flood would be seen in this time
                 polls = await asyncio.to_thread(metric, node, "helicon_polls_parked_total") - before
-                assert polls <= 11 * WATCHED_S / CUT_AFTER_S + 22, "more polls than cuts"
+                assert polls <= 11 * (WATCHED_CUTS + MARGIN), "more polls than cuts"
                 number = await published(node)
                 await wait_until_async(lambda: clients.all_hold(number), DEADLINE_S, "release through the balancer")
                 assert all(never_back(member.values) for member in clients.members)
@@ -97,23 +120,26 @@ def _served(node: ServerProcess) -> str:
 async def test_b11__requests_that_never_end__are_cut_off_and_others_are_served(
     servers: Servers, connections: Connections
 ) -> None:
-    """A byte now and then: of the head, and of a body. The bounds are those of a node as it is delivered."""
+    """A byte of a head now and then, and a body that stops. The bounds are those of a node as it is delivered."""
     node = await asyncio.to_thread(servers.start)
     await asyncio.to_thread(prepare, node)
     slow = [await connections.open(node) for _ in range(60)]
     for number, each in enumerate(slow):
         body = "Content-Length: 1000\r\n\r\nx" if number % 2 else "X-Slow: "
         each.writer.write(f"GET {read_target()} HTTP/1.1\r\nHost: node\r\n{body}".encode())
-    ended = [asyncio.create_task(each.reader.read()) for each in slow[::2]]
+    ended = [asyncio.create_task(each.reader.read()) for each in slow]
     neighbour = await connections.open(node)
-    while not all(task.done() for task in ended):
-        assert (await neighbour.get(read_target())).status == 200
-        for each, task in zip(slow[::2], ended, strict=True):
-            if not task.done():
-                with gone_is_fine():
-                    each.writer.write(b"x")
-        await asyncio.sleep(0.2)
-    assert all(b" 408 " in answer[:20] for answer in await asyncio.gather(*ended))
+    async with asyncio.timeout(CUT_OFF_S):
+        while not all(task.done() for task in ended):
+            assert (await neighbour.get(read_target())).status == 200
+            for each, task in zip(slow[::2], ended[::2], strict=True):
+                if not task.done():
+                    with gone_is_fine():
+                        each.writer.write(b"x")
+            await asyncio.sleep(TRICKLE_S)
+    answers = await asyncio.gather(*ended)
+    assert all(b" 408 " in answer[:20] for answer in answers[::2])
+    assert await asyncio.to_thread(metric, node, "helicon_refusals_total", code="request_timeout") >= len(slow) / 2
 
 
 _LENGTHS = [

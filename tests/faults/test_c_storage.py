@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,37 +17,39 @@ from helicon_server.storage.sql import open_database
 from tests.faults.cluster import Cluster
 from tests.faults.herd import APP, Connections, herd, never_back, poll_target, read_target
 from tests.faults.publishing import prepare, publish, published
+from tests.faults.scale import scaled
 from tests.support.management import ManagementError
 from tests.support.server import ServerProcess, Servers
 from tests.support.wait import wait_until_async
 from tests.unit.delivery.world import World
 
 DEADLINE_S = 60
-SLOW_S = 0.3  # each piece of each answer of the database
 WRITERS = 8
 
 
 @pytest.mark.postgres
+@scaled("slow_s", 0.3, 2.0)  # each piece of each answer of the database
 async def test_c2__slow_database__polls_and_reads_do_not_wait_and_publishes_end_with_a_word(
-    pair: Cluster, connections: Connections
+    pair: Cluster, connections: Connections, slow_s: float
 ) -> None:
     """More publishes at once than the node has connections to the database: each is done or refused by name."""
     slow, other = pair.nodes
     first, known = await asyncio.to_thread(publish, other)
     await wait_until_async(lambda: asyncio.to_thread(_serves, slow, first), DEADLINE_S, "first release on both")
-    pair.relays[0].delay_s = SLOW_S
-    waiting = await connections.open(slow)
-    await waiting.ask(poll_target(known.notification_id + 1_000_000))  # of another server: held, whatever happens
+    pair.relays[0].delay_s = slow_s
     writing = [asyncio.create_task(asyncio.to_thread(_outcome, slow)) for _ in range(WRITERS)]
     reader = await connections.open(slow)
-    reads = 0
+    rounds = 0
+    began = time.monotonic()
     while not all(task.done() for task in writing):
-        answer = await reader.get(read_target())
-        assert answer.status == 200
-        reads += 1
+        assert (await reader.get(read_target())).status == 200
+        (told,) = (await reader.get(poll_target(-1))).json()
+        assert told["notificationId"] >= known.notification_id
+        rounds += 1
         await asyncio.sleep(0.02)
+    answers_meanwhile = (time.monotonic() - began) / slow_s  # that the database can have given to one who waits
     outcomes = await asyncio.gather(*writing)
-    assert reads > 20
+    assert rounds > 2 * answers_meanwhile, "reads or polls wait for the database"
     assert set(outcomes) <= {"done", "stale_revision", "database_unavailable", "busy", "unavailable"}, outcomes
     pair.relays[0].delay_s = 0.0
     last = await published(other)

@@ -12,13 +12,13 @@ import pytest
 
 from tests.faults.herd import APP, NAMESPACE, Connection, Connections, herd, never_back, poll_target, read_target
 from tests.faults.publishing import prepare, publish, published
+from tests.faults.scale import scaled
 from tests.faults.scrape import metric
 from tests.support.management import Management, Target
 from tests.support.server import ServerProcess, Servers
 from tests.support.wait import wait_until_async
 
 DEADLINE_S = 60
-HERD = 1_000
 BURST = 100
 BIG = 1_000_000  # characters
 MIB = 1024 * 1024
@@ -32,12 +32,18 @@ def node(servers: Servers) -> ServerProcess:
     return started
 
 
-async def test_d1__herd_reconnects_at_once__all_are_attached_again_and_none_was_refused(node: ServerProcess) -> None:
-    async with herd([node.port], HERD) as clients:
-        await wait_until_async(lambda: _holds(node, HERD), DEADLINE_S, "thousand held polls")
+@scaled("size", 1_000, 5_000)
+async def test_d1__herd_reconnects_at_once__all_are_attached_again_and_none_was_refused(
+    servers: Servers, size: int
+) -> None:
+    """All of them come from one address, which may hold as many polls."""
+    node = await asyncio.to_thread(servers.start, env={"HELICON_POLLS_PER_ADDRESS": str(size)})
+    await asyncio.to_thread(prepare, node)
+    async with herd([node.port], size) as clients:
+        await wait_until_async(lambda: _holds(node, size), DEADLINE_S, "held polls of all")
         node.kill()
         await asyncio.to_thread(node.start)
-        await wait_until_async(lambda: _holds(node, HERD), DEADLINE_S, "thousand held polls after the return")
+        await wait_until_async(lambda: _holds(node, size), DEADLINE_S, "held polls of all after the return")
         number = await published(node)
         await wait_until_async(lambda: clients.all_hold(number), DEADLINE_S, "release after the return")
         assert set(clients.statuses) <= {200, 304}
@@ -130,18 +136,20 @@ async def test_d5__consumer_that_never_reads__is_bounded_and_delays_nobody(
     assert grown < 64 * MIB
 
 
+@scaled("size", 100, 1_000)
 async def test_d6__megabyte_to_a_herd__all_have_it_and_the_node_answers_meanwhile(
-    node: ServerProcess, connections: Connections, record_property: Callable[[str, object], None]
+    node: ServerProcess, connections: Connections, record_property: Callable[[str, object], None], size: int
 ) -> None:
     """Contents are encoded once and shared by all; the longest stall of the event loop is printed."""
     await asyncio.to_thread(_publish_big, node, "big")
-    clients = [await connections.open(node) for _ in range(100)]
+    clients = [await connections.open(node) for _ in range(size)]
     known = -1
     for number, each in enumerate(clients):
-        answer = await each.get(poll_target(-1, namespace="big", ip=f"10.0.1.{number}"))
+        answer = await each.get(poll_target(-1, namespace="big", ip=_address(number)))
         known = answer.json()[0]["notificationId"]
-        await each.ask(poll_target(known, namespace="big", ip=f"10.0.1.{number}"))
-    await wait_until_async(lambda: _holds(node, len(clients)), DEADLINE_S, "hundred held polls")
+        await each.ask(poll_target(known, namespace="big", ip=_address(number)))
+    await wait_until_async(lambda: _holds(node, len(clients)), DEADLINE_S, "held polls of all")
+    worked_out = await asyncio.to_thread(metric, node, "helicon_store_hits_total", way="long")
     loads = await asyncio.to_thread(metric, node, "helicon_store_loads_total")
     evictions = await asyncio.to_thread(metric, node, "helicon_store_evictions_total")
 
@@ -163,6 +171,8 @@ async def test_d6__megabyte_to_a_herd__all_have_it_and_the_node_answers_meanwhil
         DEADLINE_S,
         "fresh numbers",
     )
+    worked_out = await asyncio.to_thread(metric, node, "helicon_store_hits_total", way="long") - worked_out
+    assert worked_out < size / 10, "the megabyte was encoded again and again"
     assert await asyncio.to_thread(metric, node, "helicon_store_loads_total") == loads
     assert await asyncio.to_thread(metric, node, "helicon_store_evictions_total") == evictions
     stall = await asyncio.to_thread(metric, node, "helicon_loop_lag_longest_seconds")
@@ -185,11 +195,15 @@ async def _fetch(connection: Connection, number: int) -> str:
     """Waits for the news and reads them; returns the key of the release."""
     answer = await asyncio.wait_for(connection.answer(), DEADLINE_S)
     assert answer.status == 200
-    read = await connection.get(read_target(namespace="big", ip=f"10.0.1.{number}"))
+    read = await connection.get(read_target(namespace="big", ip=_address(number)))
     body = read.json()
     assert body["configurations"]["n"] == "y" * BIG
     key: str = body["releaseKey"]
     return key
+
+
+def _address(number: int) -> str:
+    return f"10.1.{number >> 8}.{number & 255}"
 
 
 def _burst(node: ServerProcess) -> str:
