@@ -1,4 +1,4 @@
-"""How large a fault is: small enough for `make test`, and as the catalogue has it for `make faults`."""
+"""How large a fault is: small enough for `make test`, and as the catalogue has it for `make faults-full`."""
 
 from __future__ import annotations
 

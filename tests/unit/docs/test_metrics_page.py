@@ -26,5 +26,5 @@ def test_page__names_every_surface_and_every_end_of_a_poll() -> None:
 
 def test_metric__names_no_app_and_nothing_of_one() -> None:
     """The number of series must not grow with what is configured, and a scraper learns no names."""
-    allowed = {"version", "python", "reason", "surface", "status", "code", "database"}
+    allowed = {"version", "python", "reason", "surface", "status", "code", "database", "way"}
     assert {label for metric in METRICS for label in metric.labels} == allowed
