@@ -1,4 +1,4 @@
-"""A day-old copy put back, under running nodes and under one that starts later (architecture, promise 1; fault C7)."""
+"""A day-old copy put back, under running nodes and under one that knows nothing (architecture, promise 1; fault C7)."""
 
 from __future__ import annotations
 
@@ -180,10 +180,10 @@ async def test_c7_restore__under_running_nodes__clients_get_the_old_content_unde
         assert number(entries(answer)[0]) > known["application"]
 
 
-async def test_c7_restore__under_a_node_that_starts_later__reads_are_right_and_the_next_release_wakes(
+async def test_c7_restore__under_a_node_that_starts_later_without_snapshot__reads_are_right_and_the_next_release_wakes(
     installation: Installation,
 ) -> None:
-    """Nobody is left who knows the ids, except the clients, whose word proves nothing (section 7.2)."""
+    """It has no snapshot. Only the clients know the ids, and their word proves nothing (section 7.2)."""
     await day_old(installation)
     async with node(installation.url) as (world, client):
         for value in ("new", "newer", "newest"):

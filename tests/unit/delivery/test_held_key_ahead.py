@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
 from helicon_server.delivery.ahead import is_ahead
-from helicon_server.delivery.outcomes import Answer, Defer
+from helicon_server.delivery.follower import _NUDGE_GAP_S
+from helicon_server.delivery.outcomes import Answer
 from helicon_server.domain.gray import GrayRule
 from helicon_server.domain.model import Release
 from tests.unit.delivery.backups import Backup
@@ -128,12 +130,24 @@ async def test_made_up_keys__in_a_herd__share_a_look(world: World, client: Clien
     assert world.database.reads - looks <= 3
 
 
+async def test_made_up_keys__one_after_the_other__look_no_more_often_than_clients_may(
+    world: World, client: Client
+) -> None:
+    await world.publish("shop", "application", {"a": "1"})
+    await client.seen(world)
+    before = world.database.reads
+    for _ in range(6):
+        await client.get(read(MADE_UP))
+    looks = world.database.read_at[before:]
+    assert len(looks) >= 6
+    assert all(later - earlier > _NUDGE_GAP_S * 0.9 for earlier, later in pairwise(looks))
+
+
 async def test_configfiles__have_no_key__and_look_for_nothing(world: World, client: Client) -> None:
     await world.publish("shop", "application", {"a": "1"})
     await client.seen(world)
-    target = f"/configfiles/json/shop/default/application?releaseKey={MADE_UP}"
-    assert (await client.get(target)).status == 200
-    assert not isinstance(client.decide(target), Defer)
+    assert (await client.get("/configfiles/json/shop/default/application")).status == 200  # its content is in memory
+    assert isinstance(client.decide(f"/configfiles/shop/default/application?releaseKey={MADE_UP}"), Answer)
 
 
 @pytest.mark.parametrize(
