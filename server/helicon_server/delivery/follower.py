@@ -22,6 +22,7 @@ from helicon_server.delivery.environments import Environments
 from helicon_server.delivery.folding import fold
 from helicon_server.delivery.hub import Origin
 from helicon_server.delivery.index import EnvironmentView
+from helicon_server.delivery.looks import Looks
 from helicon_server.delivery.restore import State, lift, marks_of, origin_of, read_state, was_set_back
 from helicon_server.delivery.snapshot.keeper import Restored, SnapshotKeeper
 from helicon_server.delivery.store import ReleaseStore, identity
@@ -36,8 +37,6 @@ _LONGEST_PAUSE_S: Final = 5.0
 # A database that hangs is a database that is away.
 _LOAD_DEADLINE_S: Final = 120.0
 _READ_DEADLINE_S: Final = 15.0
-_HINT_GAP_S: Final = 0.005  # under hundreds of publishes a second one look tells of several
-_NUDGE_GAP_S: Final = 0.02  # clients can ask for a look at the table, but not for more than fifty a second
 _BUS_STOP_S: Final = 2.0
 
 _log = structlog.get_logger("helicon.delivery")
@@ -87,13 +86,8 @@ class Follower:
         self._careful = False  # the last round met something that cannot be decoded
         self._task: asyncio.Task[None] | None = None
         self._first: asyncio.Future[None] | None = None
-        self._look = asyncio.Event()
-        self._hinted = False
+        self._looks = Looks()
         self._failures = 0
-        self._begun = 0  # rounds
-        self._begun_at = 0.0
-        self._finished = 0  # the newest round that came to a good end
-        self._round_over = asyncio.Event()
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -140,21 +134,20 @@ class Follower:
 
     def hint(self) -> None:
         """Says that there may be new messages: look at once, also in the middle of a pause after a failure."""
-        self._hinted = True
-        self._look.set()
+        self._looks.hint()
 
     async def catch_up(self, message_id: int, timeout_s: float) -> bool:
         """Returns True when the message is in the views, or a look that began after this call did not find it.
 
         Returns False after ``timeout_s``: then this node may be behind the client and must not pretend otherwise.
         """
-        enough = self._begun + 1
+        enough = self._looks.coming
         try:
             async with asyncio.timeout(timeout_s):
-                while self.seen_id < message_id and self._finished < enough:
+                while self.seen_id < message_id and self._looks.good < enough:
                     if self.away_since is None:
-                        self._look.set()  # clients must not shorten the pauses that spare a sick database
-                    await self._round_over.wait()
+                        self._looks.nudge()  # clients must not shorten the pauses that spare a sick database
+                    await self._looks.ended()
         except TimeoutError:
             _log.debug("delivery.behind_client", database=self.database.name, seen_id=self.seen_id)
             return False
@@ -165,21 +158,18 @@ class Follower:
 
         Whoever calls it meanwhile waits for the same look. Returns after ``timeout_s`` at the latest.
         """
-        enough = self._begun + 1
+        enough = self._looks.coming
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                while self._finished < enough and self.away_since is None:
-                    self._look.set()
-                    await self._round_over.wait()
+                while self._looks.good < enough and self.away_since is None:
+                    self._looks.nudge()
+                    await self._looks.ended()
 
     # --- rounds -----------------------------------------------------------------------------------
 
     async def _run(self) -> None:
         while True:
-            self._look.clear()
-            self._hinted = False
-            self._begun += 1
-            self._begun_at = asyncio.get_running_loop().time()
+            self._looks.begin()
             try:
                 await self._round()
             except Unavailable as error:
@@ -192,22 +182,9 @@ class Follower:
                 self._lost(error, "internal_error")
             else:
                 self._back()
-            over, self._round_over = self._round_over, asyncio.Event()
-            over.set()
-            await self._pause()
-
-    async def _pause(self) -> None:
-        apart = random.uniform(0.9, 1.1)  # noqa: S311 - no secret; keeps nodes from sweeping in step
-        longest = pause_after(self._failures) if self._failures else self._sweep_s * apart
-        try:
-            async with asyncio.timeout(longest):
-                await self._look.wait()
-        except TimeoutError:
-            return
-        since = asyncio.get_running_loop().time() - self._begun_at
-        gap = _HINT_GAP_S if self._hinted else _NUDGE_GAP_S
-        if since < gap:
-            await asyncio.sleep(gap - since)
+            self._looks.end()
+            apart = random.uniform(0.9, 1.1)  # noqa: S311 - no secret; keeps nodes from sweeping in step
+            await self._looks.pause(pause_after(self._failures) if self._failures else self._sweep_s * apart)
 
     async def _round(self) -> None:
         if not self.loaded:
@@ -407,7 +384,7 @@ class Follower:
 
     def _back(self) -> None:
         self._failures = 0
-        self._finished = self._begun
+        self._looks.succeed()
         self._careful = False
         self.restored = None
         if self.keeper is not None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from helicon_server.delivery.ahead import is_ahead
-from helicon_server.delivery.follower import _NUDGE_GAP_S
+from helicon_server.delivery.looks import NUDGE_GAP_S
 from helicon_server.delivery.outcomes import Answer
 from helicon_server.domain.gray import GrayRule
 from helicon_server.domain.model import Release
@@ -140,7 +140,7 @@ async def test_made_up_keys__one_after_the_other__look_no_more_often_than_client
         await client.get(read(MADE_UP))
     looks = world.database.read_at[before:]
     assert len(looks) >= 6
-    assert all(later - earlier > _NUDGE_GAP_S * 0.9 for earlier, later in pairwise(looks))
+    assert all(later - earlier > NUDGE_GAP_S * 0.9 for earlier, later in pairwise(looks))
 
 
 async def test_configfiles__have_no_key__and_look_for_nothing(world: World, client: Client) -> None:
