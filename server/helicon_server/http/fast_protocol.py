@@ -23,7 +23,8 @@ from helicon_server.delivery.plane import DeliveryPlane
 from helicon_server.delivery.requests import PATH_LIMIT
 from helicon_server.http.bounded_protocol import BoundedProtocol, Stage
 from helicon_server.http.bounds import Bounds
-from helicon_server.http.client_api.asgi import DECIDED, Headers
+from helicon_server.http.client_api.asgi import DECIDED
+from helicon_server.http.heard import Heard
 from helicon_server.http.held_poll import HeldPoll
 from helicon_server.http.idle import IdleSweep
 from helicon_server.http.lean_flow import LeanFlow
@@ -109,9 +110,9 @@ class FastProtocol(BoundedProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self.parser is None:
+            self._renew_parser()  # type: ignore[unreachable]  # it was let go while a poll was held
         if not self._at_rest:
-            if self.parser is None:
-                self._renew_parser()  # type: ignore[unreachable]  # it was let go while a poll was held
             super().data_received(data)
         else:
             self._moved = False
@@ -143,7 +144,7 @@ class FastProtocol(BoundedProtocol):
         self._noted = 0
         self._handed_over = False
         self.url = b""
-        self.headers = []
+        self.headers = Heard()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
@@ -170,7 +171,7 @@ class FastProtocol(BoundedProtocol):
         if target[-1] == 63 and target.find(b"?") == len(target) - 1:
             target = target[:-1]  # a query without a byte is none
         try:
-            outcome = plane.decide(method, target, Headers(self.headers), self._peer)
+            outcome = plane.decide(method, target, cast("Heard", self.headers), self._peer)
         except Exception:  # noqa: BLE001 - the application meets the same, logs it with its trace and answers 500
             self._hand_over()
             return
@@ -216,7 +217,7 @@ class FastProtocol(BoundedProtocol):
             self._close()
 
     def _hold(self, plane: DeliveryPlane, park: Park, head_only: bool, keep_alive: bool) -> None:
-        held = HeldPoll(self._answer_held, head_only=head_only, keep_alive=keep_alive)
+        held = HeldPoll(self._answer_held, head_only, keep_alive)
         parked = plane.park(park, held.wake)
         if isinstance(parked, Answer):
             self._answer(parked, head_only, keep_alive)
@@ -236,6 +237,7 @@ class FastProtocol(BoundedProtocol):
             self.on_response_complete()
         else:
             self.cycle = None  # type: ignore[assignment]  # as before the first request
+            self._at_rest = held.keep_alive and self.parser is None  # let go: nothing came since
 
     def _hand_over(self, decided: Defer | None = None) -> None:
         """Lets uvicorn take the request from here: its scope, its cycle, its task."""
@@ -258,7 +260,7 @@ class FastProtocol(BoundedProtocol):
     def _rests(self) -> bool:
         timed = self._timer is not None or self.timeout_keep_alive_task is not None
         done = self._stage is Stage.BETWEEN and not self._unclaimed and not self._owes()
-        return done and not timed and not self._refused and self.parser is not None
+        return done and not timed and not self._refused
 
     # --- memory -----------------------------------------------------------------------------------
 

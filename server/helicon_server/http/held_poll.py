@@ -27,7 +27,7 @@ class HeldPoll:
     __slots__ = ("_answered", "disconnected", "head_only", "keep_alive", "response_complete", "waiter")
     message_event: ClassVar = _NobodyWaits()  # set by uvicorn when the client goes away
 
-    def __init__(self, answered: Callable[[HeldPoll, Answer], None], *, head_only: bool, keep_alive: bool) -> None:
+    def __init__(self, answered: Callable[[HeldPoll, Answer], None], head_only: bool, keep_alive: bool) -> None:
         self._answered = answered
         self.disconnected = False
         self.head_only = head_only
