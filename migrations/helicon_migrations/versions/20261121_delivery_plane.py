@@ -1,6 +1,7 @@
 """Makes room for what delivery needs beside releases: gray branches, access keys, nodes, instances, and two settings.
 
-Adds only: programs of the revision before go on working, and whatever they write, the defaults complete.
+Adds only: running programs of the revision before go on working, and whatever they write, the defaults complete. None of
+them may start any more: they would serve apps without looking at their access keys.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ revision = "20261121_delivery_plane"
 down_revision = "20261120_first_tables"
 branch_labels = None
 depends_on = None
-oldest_program = "20261120_first_tables"
+oldest_program = "20261121_delivery_plane"
 
 # Sorted and compared by code point on both databases, whatever the locale.
 NAME = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
