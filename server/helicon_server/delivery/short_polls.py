@@ -46,7 +46,10 @@ class ShortPolls:
         self._directory = directory
         self._polls = polls
         self._known: dict[_Asked, _Known] = {}
-        self._bytes = 0  # an upper bound
+        self.remembered_bytes = 0  # an upper bound
+
+    def __len__(self) -> int:
+        return len(self._known)
 
     def park(self, path: bytes, query: bytes, target: bytes, header: HeaderOf, peer: str) -> Answer | Park | None:
         """Holds a poll of which it is known that there is nothing new, or refuses it; None sends it the long way."""
@@ -73,10 +76,10 @@ class ShortPolls:
             return
         if asked not in self._known:
             cost = 2 * len(target) + _OVERHEAD
-            if len(self._known) >= _KNOWN_LIMIT or self._bytes + cost > _KNOWN_BYTES:
+            if len(self._known) >= _KNOWN_LIMIT or self.remembered_bytes + cost > _KNOWN_BYTES:
                 self._known.clear()
-                self._bytes = 0
-            self._bytes += cost
+                self.remembered_bytes = 0
+            self.remembered_bytes += cost
         view, ids = park.view, park.known
         self._known[asked] = _Known(environment, view, view.version, keys, park.watched, ids, max(ids), park.hold_s)
 
