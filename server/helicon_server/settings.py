@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from .auth import master_key
 from .domain.errors import HeliconError
@@ -274,10 +275,24 @@ def _service_link(name: str, text: str) -> bool:
     return name == "port" and text.startswith(("tcp://", "udp://"))
 
 
+def _sentence(problem: ErrorDetails) -> str:
+    """What is wrong, in words; of a secret not even its length."""
+    limits = problem.get("ctx", {})
+    match problem["type"]:
+        case "string_pattern_mismatch":  # every setting with a pattern is an address
+            return "must be an address such as http://host:8080, without ? and #"
+        case "too_short":  # of a secret, whose characters are items to its validator
+            return f"must have at least {limits['min_length']} characters"
+        case "too_long":
+            return f"must have at most {limits['max_length']} characters"
+        case _:
+            return for_people(problem["msg"].removeprefix("Value error, "))
+
+
 def _explain(error: ValidationError, flags: Mapping[str, Any]) -> str:
     lines = []
-    for problem in error.errors(include_input=False, include_url=False, include_context=False):
-        message = for_people(problem["msg"].removeprefix("Value error, "))
+    for problem in error.errors(include_input=False, include_url=False):
+        message = _sentence(problem)
         name = str(problem["loc"][0]) if problem["loc"] else message.partition(":")[0]
         if not problem["loc"]:
             message = message.partition(":")[2].strip()

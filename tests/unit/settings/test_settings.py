@@ -271,3 +271,18 @@ def test_password_rule__is_that_of_all_passwords() -> None:
             load({}, environ)
         else:
             assert problem(environ).startswith("HELICON_BOOTSTRAP_PASSWORD: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("METRICS_TOKEN", "short", "must have at least 16 characters"),
+        ("BOOTSTRAP_PASSWORD", "short", "must have at least 12 characters"),
+        ("BOOTSTRAP_PASSWORD", "p" * 257, "must have at most 256 characters"),
+        ("NODE_URL", "10.0.0.1:8080", "must be an address such as http://host:8080, without ? and #"),
+        ("PUBLIC_URL", "config.example", "must be an address such as http://host:8080, without ? and #"),
+    ],
+)
+def test_load__bad_value__is_refused_in_words(name: str, value: str, sentence: str) -> None:
+    """Not in a validator's: nobody sets items, and nobody reads patterns."""
+    assert problem({f"HELICON_{name}": value}) == f"HELICON_{name}: {sentence}"
