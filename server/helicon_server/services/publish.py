@@ -14,7 +14,7 @@ from helicon_server.domain.draft import check_length, check_text, configurations
 from helicon_server.domain.errors import Conflict, InvalidInput, LimitExceeded, StaleRevision
 from helicon_server.domain.model import Item, Namespace, Operation
 from helicon_server.domain.names import NamespaceRef
-from helicon_server.domain.release import is_blank
+from helicon_server.domain.release import content_sha256, is_blank
 from helicon_server.storage.contract import ConfigDatabase, ConfigWrite
 
 from .context import Caller
@@ -110,13 +110,17 @@ async def _compare_with_live(
     if namespace.release_id is None:
         return
     live = await tx.releases.get(namespace.ref.environment, namespace.release_id)
-    if live is not None and dict(live.configurations) == content:
+    if live is None:
+        return
+    # A damaged one may read as empty. It says nothing: publishing the same again is how it is mended.
+    sound = content_sha256(live.configurations) == live.head.content_sha256
+    if sound and dict(live.configurations) == content:
         raise Conflict(
             f"The draft of {namespace.ref} equals its live release.",
             code="nothing_to_publish",
             details={"namespace": namespace.ref.namespace, "live_release": namespace.release_id},
         )
-    if live is not None and is_blank(content) and not is_blank(live.configurations) and not may_empty:
+    if is_blank(content) and not (sound and is_blank(live.configurations)) and not may_empty:
         raise Conflict(
             f"Nothing would be left of {namespace.ref}, and its clients would run without it. "
             "If that is wanted, publish with `may_empty`.",

@@ -76,6 +76,21 @@ async def test_publish__empty_draft_never_released__is_a_release(world: World) -
     assert await world.content(ref, made.release_id) == {}
 
 
+async def test_publish__over_a_damaged_release__mends_it_and_empties_nothing_unknowingly__c6(world: World) -> None:
+    """A content that cannot be read any more reads as empty."""
+    ref = await world.namespace()
+    live = await world.release(ref, "a=1\n")
+    releases = world.database._committed.releases
+    releases[live] = replace(releases[live], configurations={})
+    await world.write(ref, "# a=1\n")
+    with pytest.raises(Conflict) as refused:
+        await world.publish(ref)
+    assert refused.value.code == "would_empty"
+    await world.write(ref, "a=1\n")
+    (made,) = await world.publish(ref)
+    assert await world.content(ref, made.release_id) == {"a": "1"}
+
+
 async def test_publish__nothing_left_of_the_live_release__must_be_meant(world: World) -> None:
     """An emptied namespace stops its clients; the whole publish is refused unless the publisher says that it knows."""
     one, two = await world.namespace(text="a=1\n"), await world.namespace("redis")
