@@ -22,8 +22,8 @@ def checked_rules(rules: Sequence[GrayRule], *, only_app: str | None) -> tuple[G
     """Returns the rules in canonical form: addresses and CIDR blocks as everybody writes them, nothing twice.
 
     ``only_app`` is the app that alone may be named, None for a public namespace, which every app may read. Raises
-    InvalidInput ``invalid_rule`` with the rule's number, InvalidName ``invalid_app_id``, and LimitExceeded
-    ``too_many_rules`` or ``rules_too_long``.
+    InvalidInput ``invalid_rule`` with the rule's number, also for one that selects nobody, InvalidName
+    ``invalid_app_id``, and LimitExceeded ``too_many_rules`` or ``rules_too_long``.
     """
     if len(rules) > RULES_LIMIT:
         raise LimitExceeded(
@@ -43,16 +43,22 @@ def _checked(number: int, rule: GrayRule, only_app: str | None) -> GrayRule:
     client_app = parse_app_id(rule.client_app)
     if only_app is not None and client_app.casefold() != only_app.casefold():
         raise _invalid(number, "client_app", f"only instances of {only_app!r} read this namespace: it is not public")
+    if not rule.ips and not rule.labels and rule.percent is None:
+        raise InvalidInput(
+            f"Rule {number} selects nobody: give it ips, labels or a percentage.",
+            code="invalid_rule",
+            details={"rule": number},
+        )
     return replace(
         rule,
         client_app=client_app,
-        ips=_once(_address(number, text) for text in rule.ips),
-        labels=_once(_label(number, text) for text in rule.labels),
+        ips=_once(_address(number, index, text) for index, text in enumerate(rule.ips)),
+        labels=_once(_label(number, index, text) for index, text in enumerate(rule.labels)),
         percent=_percent(number, rule.percent),
     )
 
 
-def _address(number: int, text: str) -> str:
+def _address(number: int, index: int, text: str) -> str:
     """An address, a CIDR block or ``*`` as it is stored."""
     if text == EVERYBODY:
         return text
@@ -61,7 +67,7 @@ def _address(number: int, text: str) -> str:
             raise ValueError("a zone means something on one machine only")
         network = _unmapped(ip_network(text.strip(), strict=False))
     except ValueError:
-        raise _invalid(number, "ips", "one entry is no IP address, no CIDR block and not '*'") from None
+        raise _invalid(number, "ips", "it is no IP address, no CIDR block and not '*'", index) from None
     return str(network.network_address if network.prefixlen == network.max_prefixlen else network)
 
 
@@ -73,11 +79,10 @@ def _unmapped(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
     return network
 
 
-def _label(number: int, text: str) -> str:
+def _label(number: int, index: int, text: str) -> str:
     if not text or len(text) > LABEL_LIMIT or text != text.strip() or not text.isprintable():
-        raise _invalid(
-            number, "labels", f"a label has 1 to {LABEL_LIMIT} visible characters, without blanks at its ends"
-        )
+        why = f"a label has 1 to {LABEL_LIMIT} visible characters, without blanks at its ends"
+        raise _invalid(number, "labels", why, index)
     return text
 
 
@@ -93,7 +98,10 @@ def _once(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(texts))
 
 
-def _invalid(number: int, field: str, why: str) -> InvalidInput:
-    return InvalidInput(
-        f"Rule {number}, {field}: {why}.", code="invalid_rule", details={"rule": number, "field": field}
-    )
+def _invalid(number: int, field: str, why: str, index: int | None = None) -> InvalidInput:
+    """``number`` counts rules from 1, as people do; ``index`` is a place in a list, from 0, as it stands in JSON."""
+    place = field if index is None else f"{field}[{index}]"
+    details: dict[str, object] = {"rule": number, "field": field}
+    if index is not None:
+        details["index"] = index
+    return InvalidInput(f"Rule {number}, {place}: {why}.", code="invalid_rule", details=details)

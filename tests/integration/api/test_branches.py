@@ -162,6 +162,7 @@ def test_publish__with_an_idempotency_key__makes_one_release(api: Api, place: Pl
         ({"rules": [{"client_app": "{app}", "percent": 0.001}]}, "invalid_rule"),
         ({"rules": [{"client_app": "{app}", "percent": "50"}]}, "invalid_request"),
         ({"rules": [{"client_app": "another-app"}]}, "invalid_rule"),
+        ({"rules": [{"client_app": "{app}"}]}, "invalid_rule"),
         ({"rules": [{"client_app": "a b"}]}, "invalid_app_id"),
         ({"rules": [{"labels": ["x"]}]}, "invalid_request"),
         ({"rules": [{"client_app": "{app}", "ip": []}]}, "invalid_request"),
@@ -213,7 +214,7 @@ def test_branch__of_an_older_revision__is_refused_with_both_sides(api: Api, plac
     assert (body["yours"]["set"], body["theirs"]["set"]) == ({"a": "mine"}, {"a": "theirs"})
     refused(branch.publish(body={"revision": 1}), 409, "stale_revision")
     refused(api.call("DELETE", branch.path, revision=1), 409, "stale_revision")
-    refused(api.call("DELETE", branch.path), 428, "revision_required")
+    assert "of the branch" in refused(api.call("DELETE", branch.path), 428, "revision_required")["detail"]
     value = {"title": "", "priority": 1, "rules": [], "set": {}, "remove": []}
     refused(api.call("PUT", branch.path, value), 428, "revision_required")
     refused(api.call("PUT", branch.path, {"set": {}}, revision=2), 400, "invalid_request")

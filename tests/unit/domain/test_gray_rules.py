@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from helicon_server.domain.errors import InvalidInput, InvalidName, LimitExceeded
@@ -9,6 +11,7 @@ from helicon_server.domain.gray import GrayRule
 from helicon_server.domain.gray_rules import RULES_LIMIT, checked_rules
 
 APP = "shop"
+ANY = GrayRule(APP, percent=50)
 
 
 def stored(*rules: GrayRule) -> tuple[GrayRule, ...]:
@@ -42,8 +45,18 @@ def test_address__of_any_spelling__is_kept_in_the_usual_one(written: str, kept: 
 )
 def test_address__that_is_none__is_refused_with_its_rule(bad: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        stored(GrayRule(APP), GrayRule(APP, ("10.1.2.3", bad)))
-    assert (refused.value.code, refused.value.details) == ("invalid_rule", {"rule": 2, "field": "ips"})
+        stored(ANY, GrayRule(APP, ("10.1.2.3", bad)))
+    assert (refused.value.code, refused.value.details) == ("invalid_rule", {"rule": 2, "field": "ips", "index": 1})
+    assert refused.value.message.startswith("Rule 2, ips[1]: ")
+
+
+def test_rule__that_selects_nobody__is_refused() -> None:
+    """Its author forgot whom to select; a share of 0 says it."""
+    with pytest.raises(InvalidInput) as refused:
+        stored(ANY, GrayRule(APP))
+    assert (refused.value.code, refused.value.details) == ("invalid_rule", {"rule": 2})
+    assert "selects nobody" in refused.value.message
+    assert stored(GrayRule(APP, percent=0))[0].percent == 0
 
 
 @pytest.mark.parametrize("bad", ["", " canary", "canary ", "a\nb", "a\0", "\u200b", "x" * 129])
@@ -76,22 +89,22 @@ def test_entry__twice__is_kept_once_in_its_place() -> None:
 
 
 def test_client_app__of_a_private_namespace__is_its_own_in_any_case() -> None:
-    assert stored(GrayRule("SHOP"))[0].client_app == "SHOP"
+    assert stored(replace(ANY, client_app="SHOP"))[0].client_app == "SHOP"
     with pytest.raises(InvalidInput) as refused:
-        stored(GrayRule("other"))
+        stored(replace(ANY, client_app="other"))
     assert (refused.value.code, refused.value.details["field"]) == ("invalid_rule", "client_app")
 
 
 def test_client_app__of_a_public_namespace__may_be_any() -> None:
-    assert checked_rules([GrayRule("other"), GrayRule(APP)], only_app=None)[0].client_app == "other"
+    assert checked_rules([replace(ANY, client_app="other"), ANY], only_app=None)[0].client_app == "other"
     with pytest.raises(InvalidName):
         checked_rules([GrayRule("no app")], only_app=None)
 
 
 def test_rules__too_many_or_too_long__are_refused() -> None:
-    assert len(stored(*[GrayRule(APP)] * RULES_LIMIT)) == RULES_LIMIT
+    assert len(stored(*[ANY] * RULES_LIMIT)) == RULES_LIMIT
     with pytest.raises(LimitExceeded) as many:
-        stored(*[GrayRule(APP)] * (RULES_LIMIT + 1))
+        stored(*[ANY] * (RULES_LIMIT + 1))
     assert (many.value.code, many.value.details) == ("too_many_rules", {"limit": 100})
     with pytest.raises(LimitExceeded) as long:
         stored(GrayRule(APP, tuple(f"10.{n // 250}.{n % 250}.1" for n in range(2000))))

@@ -63,7 +63,7 @@ async def test_branches__listed__in_the_order_in_which_they_are_tried(world: Wor
     [
         ("application", draft({"a": "1", "A": "2"}), "duplicate_key_case"),
         ("application", draft(rules=[GrayRule(APP, ("x",))]), "invalid_rule"),
-        ("application", draft(rules=[GrayRule("other")]), "invalid_rule"),
+        ("application", draft(rules=[GrayRule("other", percent=1)]), "invalid_rule"),
         ("routes.json", draft({"content": "{"}), "json_syntax"),
         ("routes.json", draft({"a": "1"}), "invalid_key"),
     ],
@@ -87,7 +87,8 @@ async def test_rules__of_a_public_namespace__may_name_other_apps(world: World) -
         new = NewNamespace("shared", public=True)
         await namespaces.create_namespace(tx, world.caller(), ENVIRONMENT, APP, new)
     ref = NamespaceRef(ENVIRONMENT, APP, "default", "shared")
-    assert (await branches.create(world, ref, draft(rules=[GrayRule("other")]))).rules == (GrayRule("other"),)
+    theirs = GrayRule("other", percent=1.0)
+    assert (await branches.create(world, ref, draft(rules=[theirs]))).rules == (theirs,)
 
 
 async def test_change__of_a_branch__makes_a_revision_and_none_when_it_changes_nothing(world: World) -> None:

@@ -31,12 +31,13 @@ Priority = Annotated[int, Field(ge=0, le=1000, description=_PRIORITY)]
 
 
 class GrayRuleIn(In):
-    """Selects instances of one app: by address, by label, or a share of all; one match is enough."""
+    """Selects instances of one app: by address, by label, or a share of all; one match is enough, and one is needed."""
 
     client_app: str = Field(description=_CLIENT_APP)
     ips: list[Entry] = Field([], max_length=1000, description=_IPS)
     labels: list[Entry] = Field([], max_length=1000, description=_LABELS)
-    percent: float | None = Field(None, description=_PERCENT)
+    # Bounds are told here and held by the domain, which names the rule that is wrong.
+    percent: float | None = Field(None, description=_PERCENT, json_schema_extra={"minimum": 0, "maximum": 100})
 
 
 class GrayRuleOut(Out):

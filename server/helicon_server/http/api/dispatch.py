@@ -132,7 +132,7 @@ class _Path:
             caller=caller,
             input=await read_input(request, endpoint.input, management.body_limit),
             path=_path(request),
-            revision=_revision(request) if endpoint.needs_revision else 0,
+            revision=_revision(request, endpoint.revised) if endpoint.needs_revision else 0,
             idempotency_key=_idempotency_key(request) if endpoint.idempotent else None,
             storage=management.storage,
             throttle=management.throttle,
@@ -173,11 +173,11 @@ def _path(request: Request) -> Mapping[str, str]:
     return request.path_params
 
 
-def _revision(request: Request) -> int:
+def _revision(request: Request, of_what: str) -> int:
     given = request.headers.get("if-match")
     if given is None:
         raise PreconditionRequired(
-            'Send the draft revision that you saw: `If-Match: "<revision>"`; every read answers it as ETag.'
+            f'Send the revision of the {of_what} that you saw: `If-Match: "<revision>"`; every read answers it as ETag.'
         )
     match = _REVISION.fullmatch(given.strip())
     if match is None:

@@ -158,6 +158,11 @@ class Endpoint:
     output: type[BaseModel] | str | None = None
     status: HTTPStatus = HTTPStatus.OK
     also: tuple[HTTPStatus, ...] = ()  # other statuses of success, with the same output
-    needs_revision: bool = False  # If-Match must name the draft revision that the caller saw
+    needs_revision: bool = False  # If-Match must name the revision that the caller saw, of ``revised``
     idempotent: bool = False  # honours Idempotency-Key
     refusals: tuple[HTTPStatus, ...] = ()  # beyond those that every endpoint has
+
+    @property
+    def revised(self) -> str:
+        """What has the revision that a write must name: a branch of its path, else the draft."""
+        return "branch" if "{branch}" in self.path else "draft"

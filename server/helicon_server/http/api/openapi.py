@@ -118,7 +118,11 @@ def _parameters(endpoint: Endpoint, schemas: dict[str, Any]) -> list[dict[str, A
             described = {"description": schema["description"]} if "description" in schema else {}
             found.append({"name": name, "in": "query", "required": False, "schema": schema, **described})
     if endpoint.needs_revision:
-        found.append(_header("If-Match", required=True, description="The draft revision that the caller saw."))
+        found.append(
+            _header(
+                "If-Match", required=True, description=f"The revision of the {endpoint.revised} that the caller saw."
+            )
+        )
     if endpoint.idempotent:
         found.append(
             _header("Idempotency-Key", required=False, description="A repeated request with it changes nothing.")
