@@ -5,6 +5,7 @@ Apollo client protocol, section 7.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from helicon_server.delivery.index import EnvironmentView
 
 ENTRY_LIMIT: Final = 2_000  # namespaces of one poll
+_ID: Final = re.compile(r"-?[0-9]{1,19}")  # int() also takes other scripts' digits, underscores and spaces
 
 
 class BadNotificationsError(ValueError):
@@ -163,9 +165,6 @@ def _notification_id(value: object) -> int:
         return value
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, str):
-        try:
-            return int(value)
-        except ValueError:
-            pass
+    if isinstance(value, str) and _ID.fullmatch(value):
+        return int(value)
     raise BadNotificationsError("A 'notificationId' of 'notifications' is not an integer.")

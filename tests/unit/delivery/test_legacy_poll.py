@@ -149,6 +149,11 @@ async def test_case_of_another_cluster__does_not_hide_default(world: World, clie
         ({"appId": "shop"}, 500, "missing_parameter"),
         ({"appId": "shop", "cluster": "default", "notificationId": "abc"}, 500, "invalid_parameter"),
         ({"appId": "shop", "cluster": "default", "notificationId": "1.5"}, 500, "invalid_parameter"),
+        ({"appId": "shop", "cluster": "default", "notificationId": "\u0663"}, 500, "invalid_parameter"),
+        ({"appId": "shop", "cluster": "default", "notificationId": "1_0"}, 500, "invalid_parameter"),
+        ({"appId": "shop", "cluster": "default", "notificationId": " 7 "}, 500, "invalid_parameter"),
+        ({"appId": "shop", "cluster": "default", "notificationId": "7\n"}, 500, "invalid_parameter"),
+        ({"appId": "shop", "cluster": "default", "notificationId": "9" * 20}, 500, "invalid_parameter"),
         ({"appId": "shop", "cluster": "default", "namespace": "n" * 300}, 400, "name_too_long"),
     ],
 )
