@@ -190,8 +190,10 @@ class ShortWay:
     def _note(self, hit: Hit, parameters: dict[str, str], header: HeaderOf, peer: str) -> None:
         who: object = parameters.get("ip") or header(b"x-forwarded-for") or peer
         label = parameters.get("label")
-        if label:
-            who = (who, label)
+        # Not of the hit: a data centre named like the cluster leads to the same one as none.
+        data_center = parameters.get("dataCenter")
+        if label or data_center:
+            who = (who, label, data_center)
         if hit.noted_in == self._round and who in hit.noted:
             return
         client = _asking(parameters, header, peer)
@@ -203,7 +205,8 @@ class ShortWay:
             self._noted += 1
             hit.noted.add(who)
         assert self._on_served is not None
-        self._on_served(hit.view, hit.app, hit.cluster, hit.data_center, client.ip, client.label, hit.resolution)
+        center = form_decoded(data_center or "")
+        self._on_served(hit.view, hit.app, hit.cluster, center, client.ip, client.label, hit.resolution)
 
 
 def choice(gray: tuple[AppRules, ...], client: Asking) -> Choice:

@@ -89,6 +89,24 @@ async def test_one_address_with_two_labels__is_told_with_each(world: World, clie
     assert [each[4] for each in notes.told[1:]] == ["", "one", "two"]
 
 
+async def test_data_centre_named_like_the_cluster__is_told_of_whoever_names_it_and_of_nobody_else(
+    world: World, client: Client, notes: Notes
+) -> None:
+    """It leads to the same answer as none, whichever was asked for first."""
+    await world.publish("shop", "application", {"a": "1"})
+    await client.seen(world)
+
+    for center in ("default", "", "defaul%74", "default", ""):
+        await client.get(READ + f"?ip=10.0.0.1&dataCenter={center}")
+    await client.get(READ + "?ip=10.0.0.2")
+
+    assert {(each[2], each[3]) for each in notes.told} == {
+        ("default", "10.0.0.1"),
+        ("", "10.0.0.1"),
+        ("", "10.0.0.2"),
+    }
+
+
 async def test_304__is_told_too(world: World, client: Client, notes: Notes) -> None:
     release = await world.publish("shop", "application", {"a": "1"})
     await client.seen(world)
