@@ -30,7 +30,7 @@ from .bus.sqlite import SqliteBus
 from .delivery.instances import InstanceRecorder
 from .delivery.options import DeliveryOptions
 from .delivery.plane import DeliveryPlane
-from .delivery.registry import Registry
+from .delivery.registry import ALIVE_BEATS, Registry
 from .delivery.snapshot.encoding import StateUnreadableError, decode
 from .delivery.snapshot.file import SnapshotFile, SnapshotUnusableError
 from .http.api.dispatch import Management
@@ -55,7 +55,7 @@ _log = structlog.get_logger("helicon.node")
 
 def limits(settings: Settings) -> Limits:
     """The bounds of the management plane."""
-    return Limits(value_characters=settings.value_limit)
+    return Limits(value_characters=settings.value_limit, node_silent_s=ALIVE_BEATS * settings.heartbeat_s)
 
 
 def database_urls(settings: Settings) -> dict[str, str]:

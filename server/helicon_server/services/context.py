@@ -18,6 +18,7 @@ class Limits:
 
     value_characters: int = 1_048_576  # of one value or document (HELICON_VALUE_LIMIT)
     publish_namespaces: int = 200  # in one publish
+    node_silent_s: float = 45.0  # a node without a heartbeat for longer is gone (three HELICON_HEARTBEAT_S)
 
 
 @dataclass(frozen=True, slots=True)

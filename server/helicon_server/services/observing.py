@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from helicon_server.domain.actors import Right
@@ -44,14 +45,25 @@ async def list_instances(
     )
 
 
-async def list_nodes(storage: Storage, caller: Caller) -> Sequence[Node]:
+@dataclass(frozen=True, slots=True)
+class ListedNode:
+    """A node, and whether the others take it for alive, by the clock of a database that it beats in."""
+
+    node: Node
+    alive: bool
+
+
+async def list_nodes(storage: Storage, caller: Caller) -> Sequence[ListedNode]:
     """Lists the nodes that gave a sign of life within a day, each once, the oldest first."""
     caller.may(Right.MANAGE)
     newest: dict[str, Node] = {}
+    alive: set[str] = set()
     for database in storage.config_databases:
         async with database.read() as tx:
             for node in await tx.nodes.list(beaten_within_s=SILENT_S):
                 known = newest.get(node.id)
                 if known is None or known.beat_at < node.beat_at:
                     newest[node.id] = node
-    return sorted(newest.values(), key=lambda node: (node.started_at, node.id))
+            alive.update([node.id for node in await tx.nodes.list(beaten_within_s=caller.limits.node_silent_s)])
+    listed = sorted(newest.values(), key=lambda node: (node.started_at, node.id))
+    return [ListedNode(node, node.id in alive) for node in listed]

@@ -52,6 +52,8 @@ def test_node__killed__leaves_the_list_and_comes_back(servers: Servers, url: str
     wait_until(lambda: told in listed(one), DEADLINE_S, "the second node, as it wants to be called")
     two.kill()
     wait_until(lambda: told not in listed(one), DEADLINE_S, "a list without the node that was killed")
+    rows = one.request("GET", "/api/v1/nodes").json()["items"]
+    assert {row["url"]: row["alive"] for row in rows} == {one.url: True, told.rstrip("/"): False}
     two.start()
     wait_until(lambda: told in listed(one), DEADLINE_S, "the node that is back")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from helicon_server.domain.actors import Right
@@ -81,7 +83,17 @@ async def test_nodes__of_all_databases__are_listed_once_each_by_their_start(worl
     listed = await observing.list_nodes(storage, world.caller(Right.MANAGE))
     async with world.database.read() as tx:
         newest = {n.id: n for n in await tx.nodes.list(beaten_within_s=60)}
-    assert [n.id for n in listed] == ["c", "b", "a"]
-    assert listed[1] == newest["b"], "with its newest sign of life"
+    assert [each.node.id for each in listed] == ["c", "b", "a"]
+    assert listed[1].node == newest["b"], "with its newest sign of life"
     with pytest.raises(Forbidden):
         await observing.list_nodes(storage, world.caller(Right.VIEW))
+
+
+async def test_node__that_missed_its_heartbeats__is_listed_as_dead(world: World) -> None:
+    storage = Storage(world.database, world.database, {}, world.database.close)
+    async with world.database.write() as tx:
+        await tx.nodes.beat(Node("a", "http://n", ("delivery",), "1", NOW, NOW))
+    for silent_s, alive in ((0.0, False), (3600.0, True)):
+        world.limits = replace(world.limits, node_silent_s=silent_s)
+        (listed,) = await observing.list_nodes(storage, world.caller(Right.MANAGE))
+        assert listed.alive is alive

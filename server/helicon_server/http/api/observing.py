@@ -42,14 +42,18 @@ class InstanceList(Out):
 
 
 class NodeOut(Out):
-    """A server process that gave a sign of life within a day."""
+    """A server process that gave a sign of life within a day.
+
+    Every worker of a node is a row of its own, with the address that they share; a node that starts again is a new one.
+    """
 
     id: str
-    url: str
+    url: str = Field(description="Where clients reach it. Workers of one node have the same.")
     roles: list[str]
     version: str
     started_at: datetime
     beat_at: datetime = Field(description="Its last sign of life, by the clock of the database.")
+    alive: bool = Field(description="It has not missed three heartbeats; one that has is told to no client.")
 
 
 class NodeList(Out):
@@ -91,14 +95,15 @@ async def list_nodes(call: Call[None]) -> Reply:
         NodeList(
             items=[
                 NodeOut(
-                    id=node.id,
-                    url=node.url,
-                    roles=list(node.roles),
-                    version=node.version,
-                    started_at=node.started_at,
-                    beat_at=node.beat_at,
+                    id=listed.node.id,
+                    url=listed.node.url,
+                    roles=list(listed.node.roles),
+                    version=listed.node.version,
+                    started_at=listed.node.started_at,
+                    beat_at=listed.node.beat_at,
+                    alive=listed.alive,
                 )
-                for node in found
+                for listed in found
             ]
         )
     )
