@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from helicon_server.domain.instance import InstanceRelease
+from helicon_server.storage.sql import SqlDatabase
 from tests.contract import rows
 from tests.contract.database import Database
 
@@ -82,12 +87,35 @@ async def test_instance__several_times_in_one_batch__is_one_record_of_the_newest
     assert list(found) == [newest]
 
 
-async def test_instances__not_seen_since__are_forgotten(database: Database) -> None:
+async def test_instances__not_seen_since__are_forgotten_in_chunks(database: Database) -> None:
     async with database.write() as tx:
-        await tx.instances.record([rows.seen("10.0.0.1"), rows.seen("10.0.0.2", seen_at=rows.LATER)])
-        await tx.instances.forget_before(rows.LATER)
+        old = [rows.seen(f"10.0.0.{number}", seen_at=rows.NOW + timedelta(seconds=number)) for number in range(5)]
+        await tx.instances.record([*old, rows.seen("10.0.1.2", seen_at=rows.LATER)])
+    counts = []
+    for _ in range(4):
+        async with database.write() as tx:
+            counts.append(await tx.instances.forget_before(rows.LATER, limit=2))
+    async with database.read() as tx:
         found = await tx.instances.list("DEV", "order-service", "application", release_key=None, limit=9)
-    assert [seen.ip for seen in found] == ["10.0.0.2"]
+    assert counts == [2, 2, 1, 0]
+    assert [seen.ip for seen in found] == ["10.0.1.2"]
+
+
+@pytest.mark.postgres
+async def test_forgetting__does_not_wait_for_a_record_that_is_being_written(
+    clean_postgres_url: str, open_sql: Callable[[str], SqlDatabase]
+) -> None:
+    """So that it can be in no deadlock with nodes that write behind."""
+    database = open_sql(clean_postgres_url)
+    async with database.write() as tx:
+        await tx.instances.record([rows.seen("10.0.0.1"), rows.seen("10.0.0.2")])
+    async with database.write() as writing:
+        await writing.instances.record([rows.seen("10.0.0.1", seen_at=rows.LATER)])
+        async with asyncio.timeout(20), database.write() as tx:
+            assert await tx.instances.forget_before(rows.LATER, limit=9) == 1
+    async with database.read() as tx:
+        (kept,) = await tx.instances.list("DEV", "order-service", "application", release_key=None, limit=9)
+    assert kept.ip == "10.0.0.1"
 
 
 async def test_instances__500_at_once__are_all_recorded(database: Database) -> None:

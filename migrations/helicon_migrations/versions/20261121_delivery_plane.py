@@ -1,7 +1,7 @@
 """Makes room for what delivery needs beside releases: gray branches, access keys, nodes, instances, and two settings.
 
-Adds only: running programs of the revision before go on working, and whatever they write, the defaults complete. None of
-them may start any more: they would serve apps without looking at their access keys.
+Adds only: running programs of the revision before go on working, and whatever they write, the defaults complete. None
+of them may start any more: they would serve apps without looking at their access keys.
 """
 
 from __future__ import annotations
@@ -118,3 +118,4 @@ def _instances() -> None:
         ),
     )
     op.create_index("instances_environment_owner_namespace_idx", "instances", ["environment", "owner", "namespace"])
+    op.create_index("instances_seen_at_idx", "instances", ["seen_at"])

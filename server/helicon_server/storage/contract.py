@@ -397,8 +397,11 @@ class InstanceWriter(InstanceReader, Protocol):
         """
         ...
 
-    async def forget_before(self, at: datetime) -> None:
-        """Removes the records of instances that were not seen since."""
+    async def forget_before(self, at: datetime, *, limit: int) -> int:
+        """Removes records of instances that were not seen since, at most ``limit``; returns how many.
+
+        Waits for nobody who writes records: one that is written meanwhile stays.
+        """
         ...
 
 

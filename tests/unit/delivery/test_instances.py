@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -12,10 +14,15 @@ from helicon_server.delivery import instances
 from helicon_server.delivery.index import EnvironmentView, Resolution
 from helicon_server.delivery.instances import UNCHANGED_S, InstanceRecorder
 from helicon_server.domain.errors import Unavailable
-from helicon_server.domain.instance import InstanceRelease
+from helicon_server.domain.instance import VALID_FOR, InstanceRelease
 from helicon_server.domain.model import LiveRelease
 from helicon_server.domain.names import NamespaceRef
 from helicon_server.storage.memory import MemoryDatabase
+from helicon_server.storage.memory.delivery import MemoryInstances
+
+
+def unavailable() -> Any:
+    raise Unavailable("away")
 
 
 class Clock:
@@ -31,7 +38,8 @@ class Clock:
 class Recording:
     """A recorder over a database in memory that counts the records which it is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.patch = patch
         self.clock = Clock()
         self.database = MemoryDatabase()
         self.recorder = InstanceRecorder(3600, self.clock)
@@ -49,8 +57,8 @@ class Recording:
 
 
 @pytest.fixture
-async def recording() -> Recording:
-    made = Recording()
+async def recording(monkeypatch: pytest.MonkeyPatch) -> Recording:
+    made = Recording(monkeypatch)
     made.recorder.start([made.database])
     return made
 
@@ -113,7 +121,7 @@ async def test_new_release__is_written_at_once_and_only_the_newest(recording: Re
     await recording.recorder.stop()
 
 
-@pytest.mark.parametrize("ip", ["", "1" * 129])
+@pytest.mark.parametrize("ip", ["", "1" * 129, "1\x002", "shop", "10.0.0.1\n"])
 async def test_instance__without_an_address__is_not_recorded(recording: Recording, ip: str) -> None:
     recording.serve(ip)
     assert await recording.stored() == []
@@ -133,12 +141,40 @@ async def test_queue__over_its_bound__drops_the_oldest_and_counts(
     await recording.recorder.stop()
 
 
-async def test_known__over_its_bound__is_noted_again(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(instances, "_KNOWN_LIMIT", 2)
-    for number in range(4):
-        recording.serve(f"10.0.0.{number}")
-    assert len(recording.recorder._known) == 2
-    assert len(await recording.stored()) == 4
+@pytest.mark.parametrize("place", ["app", "cluster", "data_center", "label"])
+async def test_instance__named_with_a_control_character__is_not_recorded(recording: Recording, place: str) -> None:
+    names = {"app": "shop", "cluster": "default", "data_center": "", "label": ""}
+    names[place] += "\x00"
+    release = LiveRelease(NamespaceRef("DEV", "infra", "default", "application"), 1, "k1", 1, 1)
+    recording.recorder.on_served(recording.view, ip="10.0.0.1", resolution=Resolution(None, release), **names)
+    assert recording.recorder._count == 0
+    await recording.recorder.stop()
+
+
+async def test_address__in_another_spelling__is_the_same_instance(recording: Recording) -> None:
+    for ip in ("2001:DB8::0:1", "2001:db8::1", "2001:db8::1%eth0\x00"):
+        recording.serve(ip)
+    assert [record.ip for record in await recording.stored()] == ["2001:db8::1"]
+    assert recording.recorder.written == 1
+    await recording.recorder.stop()
+
+
+@pytest.mark.parametrize(("bound", "apps"), [("_KNOWN_LIMIT", "abcd"), ("_KNOWN_OF_APP_LIMIT", "aaAa")])
+async def test_instances__over_a_bound__are_dropped_until_others_are_gone(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch, bound: str, apps: str
+) -> None:
+    """Anybody can send any address: what a node leaves in the table stays bounded while records are valid."""
+    monkeypatch.setattr(instances, bound, 2)
+    for number, app in enumerate(apps):
+        recording.serve(f"10.0.0.{number}", app=app)
+    assert {record.ip for record in await recording.stored()} == {"10.0.0.0", "10.0.0.1"}
+    assert recording.recorder.dropped == 2
+    recording.serve("10.0.0.1", key="k2", app=apps[1])  # one that is remembered goes on
+    assert {record.release_key for record in await recording.stored()} == {"k1", "k2"}
+    recording.clock.now += VALID_FOR.total_seconds()
+    recording.serve("10.0.0.9", app=apps[0])
+    assert "10.0.0.9" in {record.ip for record in await recording.stored()}
+    assert len(recording.recorder._known) == sum(recording.recorder._known_of.values()) == 1
     await recording.recorder.stop()
 
 
@@ -146,9 +182,9 @@ async def test_many__go_in_batches_of_500(recording: Recording, monkeypatch: pyt
     sizes = []
     write = recording.recorder._write
 
-    async def noted(database: Any, records: list[InstanceRelease]) -> bool:
-        sizes.append(len(records))
-        return await write(database, records)
+    async def noted(database: Any, batch: Mapping[Any, InstanceRelease], refused: list[int]) -> bool:
+        sizes.append(len(batch))
+        return await write(database, batch, refused)
 
     monkeypatch.setattr(recording.recorder, "_write", noted)
     for number in range(1100):
@@ -159,18 +195,75 @@ async def test_many__go_in_batches_of_500(recording: Recording, monkeypatch: pyt
 
 
 async def test_database__away__drops_and_notes_again(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
-    def away() -> Any:
-        raise Unavailable("away")
-
     recording.serve("10.0.0.1")
     recording.serve("10.0.0.2")
     with monkeypatch.context() as patched:
-        patched.setattr(recording.database, "write", away)
+        patched.setattr(recording.database, "write", unavailable)
         await recording.recorder.flush()
     assert recording.recorder.dropped == 2
     assert await recording.stored() == []
     recording.serve("10.0.0.1")
     assert len(await recording.stored()) == 1
+    await recording.recorder.stop()
+
+
+def refusing(recording: Recording, bad: Callable[[InstanceRelease], bool]) -> list[int]:
+    """Lets the database refuse a statement with one of these records in it; returns the sizes of the refused."""
+    refused: list[int] = []
+    record = MemoryInstances.record
+
+    async def picky(self: MemoryInstances, seen: Sequence[InstanceRelease]) -> None:
+        if any(map(bad, seen)):
+            refused.append(len(seen))
+            raise RuntimeError("refused")
+        await record(self, seen)
+
+    recording.patch.setattr(MemoryInstances, "record", picky)
+    return refused
+
+
+async def test_record__that_the_database_refuses__takes_no_other_with_it(recording: Recording) -> None:
+    refusing(recording, lambda record: record.label == "bad")
+    for number in range(100):
+        recording.serve(f"10.0.0.{number}", label="bad" if number == 33 else "")
+    assert len(await recording.stored()) == 99
+    assert (recording.recorder.dropped, recording.recorder.written) == (1, 99)
+    recording.serve("10.0.0.33")  # noted again
+    assert len(await recording.stored()) == 100
+    await recording.recorder.stop()
+
+
+async def test_database__that_refuses_everything__is_not_asked_for_each_record(recording: Recording) -> None:
+    refused = refusing(recording, lambda _: True)
+    for number in range(1100):
+        recording.serve(f"10.0.{number // 256}.{number % 256}")
+    await recording.recorder.flush()
+    assert len(refused) < 60
+    assert (recording.recorder.dropped, recording.recorder._count) == (1100, 0)
+    assert not recording.recorder._known
+    await recording.recorder.stop()
+
+
+async def test_old_records__are_forgotten_in_chunks_and_again_soon_after_a_failure(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instances, "_FORGET_AT_ONCE", 2)
+    old = datetime.now(UTC) - 2 * VALID_FOR
+    for number in range(5):
+        recording.serve(f"10.0.0.{number}")
+    found = await recording.stored()
+    recording.database._committed.instances.clear()
+    async with recording.database.write() as tx:
+        await tx.instances.record([replace(each, seen_at=old) for each in found])
+    await recording.recorder.forget()  # not right after the start
+    assert len(await recording.stored()) == 5
+    recording.clock.now += instances._FORGET_PERIOD_S
+    with monkeypatch.context() as patched:
+        patched.setattr(recording.database, "write", unavailable)
+        await recording.recorder.forget()
+    recording.clock.now += instances._FORGET_AGAIN_S
+    await recording.recorder.forget()
+    assert await recording.stored() == []
     await recording.recorder.stop()
 
 

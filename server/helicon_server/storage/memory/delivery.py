@@ -146,7 +146,9 @@ class MemoryInstances:
             elif old.seen_at <= new.seen_at:
                 stored[key] = replace(new, delivered_at=old.delivered_at)
 
-    async def forget_before(self, at: datetime) -> None:
+    async def forget_before(self, at: datetime, *, limit: int) -> int:
         stored = self._session.state.instances
-        for key in [key for key, seen in stored.items() if seen.seen_at < at]:
+        gone = [key for key, seen in stored.items() if seen.seen_at < at][:limit]
+        for key in gone:
             del stored[key]
+        return len(gone)

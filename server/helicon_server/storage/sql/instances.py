@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, case, delete, select
+from sqlalchemy import ColumnElement, bindparam, case, delete, select, tuple_
 
 from helicon_server.domain.instance import InstanceRelease
 
@@ -39,7 +39,17 @@ _LIST = (
 )
 _OF_RELEASE = instances.c.release_key == bindparam("release_key")
 _OF_CLUSTERS = instances.c.release_cluster.in_(bindparam("release_clusters", expanding=True))
-_FORGET = delete(instances).where(instances.c.seen_at < bindparam("at"))
+_KEY = instances.primary_key.columns
+_OLD = (
+    select(*_KEY).where(instances.c.seen_at < bindparam("at")).order_by(instances.c.seen_at).limit(bindparam("limit"))
+)
+# Whoever forgets waits for no lock, so it cannot deadlock with those who record. What is locked is worked out once, as
+# a part of its own, so that it is also what is deleted. SQLite has one writer and no locks of rows.
+_LOCKED = _OLD.with_for_update(skip_locked=True).cte("old")
+_FORGET = {
+    "sqlite": delete(instances).where(tuple_(*_KEY).in_(_OLD)),
+    "postgresql": delete(instances).where(tuple_(*_KEY).in_(select(_LOCKED))),
+}
 
 
 def _renewed(new: New) -> Mapping[str, ColumnElement[Any]]:
@@ -106,5 +116,5 @@ class SqlInstanceWriter(SqlInstanceReader):
         rows.sort(key=lambda row: tuple(row[column.name] for column in instances.primary_key.columns))
         await self._session.change(_RECORD[self._session.connection.dialect.name], rows)
 
-    async def forget_before(self, at: datetime) -> None:
-        await self._session.change(_FORGET, {"at": at})
+    async def forget_before(self, at: datetime, *, limit: int) -> int:
+        return await self._session.change(_FORGET[self._session.connection.dialect.name], {"at": at, "limit": limit})
