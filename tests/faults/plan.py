@@ -27,6 +27,7 @@ class Kind(StrEnum):
 
 # Watchers that wander take what they know from node to node, and so help one that hears of nothing.
 _HELPED = frozenset({Kind.DEAF, Kind.ALL_DEAF, Kind.NO_LISTENER})
+_GRAY_SHARE = 0.4
 ENDURED = frozenset({Kind.DEAF, Kind.ALL_DEAF, Kind.NO_LISTENER, Kind.SLOW, Kind.BEHIND})
 
 
@@ -52,6 +53,7 @@ class Plan:
     loyal: bool  # each watcher stays with a node while it answers; else it asks another one every time
     publishes: int  # of each writer in each part of the run, at least
     faults: tuple[FaultPlan, ...]
+    gray: bool  # a namespace has a branch, and every other watcher a label that its rule selects
 
     def rng(self, who: str) -> random.Random:
         """The choices of one participant, the same whatever the others do."""
@@ -79,6 +81,7 @@ def plan(seed: int) -> Plan:
         loyal=rng.random() < (0.7 if first.kind in _HELPED else 0.2),
         publishes=rng.randint(2, 5),
         faults=tuple(replace(fault, amount=_amount(fault.kind, rng)) for fault in drawn),
+        gray=random.Random(f"{seed}/gray").random() < _GRAY_SHARE,
     )
 
 

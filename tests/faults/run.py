@@ -7,12 +7,14 @@ import json
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 
 import httpx
 
 from tests.faults import faults
 from tests.faults.cluster import Cluster
 from tests.faults.events import Event, History, Made, Settled, Stored
+from tests.faults.gray import LABEL, branch_off
 from tests.faults.plan import ENDURED, FaultPlan, Kind, Plan
 from tests.faults.watchers import RawWatcher, SdkWatcher
 from tests.faults.writers import Writer, number_of
@@ -29,8 +31,9 @@ def run(cluster: Cluster, plan: Plan) -> History:
         management.create_app(app)
         for namespace in plan.namespaces:
             management.create_namespace(app, namespace)
+        replaced = branch_off(cluster, management, app) if plan.gray else None
     try:
-        return asyncio.run(_Run(cluster, plan, app).go())
+        return asyncio.run(_Run(cluster, plan, app, replaced).go())
     finally:
         cluster.heal()
 
@@ -40,6 +43,7 @@ class _Run:
     cluster: Cluster
     plan: Plan
     app: str
+    replaced_id: int | None  # of a message in whose place the branch's came before anybody looked
     history: History = field(default_factory=History)
     writers: list[Writer] = field(default_factory=list)
     watchers: list[RawWatcher | SdkWatcher] = field(default_factory=list)
@@ -67,7 +71,15 @@ class _Run:
         for number in range(plan.raw_watchers):
             name = f"raw{number}"
             raw = RawWatcher(
-                name, self.app, plan.namespaces, urls, plan.rng(name), http, self._record, loyal=plan.loyal
+                name,
+                self.app,
+                plan.namespaces,
+                urls,
+                plan.rng(name),
+                http,
+                self._record,
+                loyal=plan.loyal,
+                label=self._label(number),
             )
             self.watchers.append(raw)
             following = asyncio.create_task(raw.follow(), name=name)
@@ -75,10 +87,20 @@ class _Run:
         for number in range(plan.sdk_watchers):
             name = f"sdk{number}"
             sdk = await asyncio.to_thread(
-                SdkWatcher, name, self.app, plan.namespaces, urls, plan.rng(name), self._record
+                partial(SdkWatcher, label=self._label(number)),
+                name,
+                self.app,
+                plan.namespaces,
+                urls,
+                plan.rng(name),
+                self._record,
             )
             self.watchers.append(sdk)
             stack.push_async_callback(asyncio.to_thread, sdk.close)
+
+    def _label(self, number: int) -> str | None:
+        """Of a watcher: the first of each kind has one."""
+        return LABEL if self.plan.gray and number % 2 == 0 else None
 
     async def _disturbed(self) -> None:
         passing = [fault for fault in self.plan.faults if fault.kind not in ENDURED]
@@ -117,19 +139,22 @@ class _Run:
         return {namespace: live[namespace] for namespace in self.plan.namespaces if namespace in live}
 
     def _stored(self) -> list[Stored]:
-        """What the database holds. The nth release of a namespace belongs to its nth message."""
+        """What the database holds. The nth release of a namespace belongs to its nth message.
+
+        Releases of a branch are left out: each is made with one of its namespace, and has that one's number.
+        """
         rows = json.loads(
             self.cluster.sql(
                 "SELECT coalesce(json_agg(r ORDER BY r.id), '[]') FROM (SELECT id, key, namespace, configurations,"
                 " row_number() OVER (PARTITION BY namespace ORDER BY id) AS nth FROM releases"
-                f" WHERE app = '{self.app}') r"
+                f" WHERE app = '{self.app}' AND cluster = 'default') r"
             )
         )
         messages = json.loads(
             self.cluster.sql(
                 "SELECT coalesce(json_agg(m), '[]') FROM (SELECT id, namespace,"
                 " row_number() OVER (PARTITION BY namespace ORDER BY id) AS nth FROM messages"
-                f" WHERE app = '{self.app}' AND kind = 'release') m"
+                f" WHERE app = '{self.app}' AND kind = 'release' AND id <> {self.replaced_id or 0}) m"
             )
         )
         ids = {(message["namespace"], message["nth"]): message["id"] for message in messages}

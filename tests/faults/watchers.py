@@ -14,6 +14,7 @@ import httpx
 import helicon
 from tests.faults.cluster import HOLD_S
 from tests.faults.events import Event, Heard, Read, Saw, Told
+from tests.faults.gray import strays
 from tests.faults.writers import number_of
 
 POLL_TIMEOUT_S = HOLD_S + 2.5
@@ -42,8 +43,10 @@ class RawWatcher:
         record: Callable[[Event], None],
         *,
         loyal: bool,
+        label: str | None,
     ) -> None:
         self.name = name
+        self._label = label
         self.held: Held = dict.fromkeys(namespaces)
         self._app = app
         self._urls = urls
@@ -91,7 +94,7 @@ class RawWatcher:
         """Reads until a node answers; a client that is refused keeps what it has and asks another."""
         details = self._details[namespace]
         while True:
-            parameters = {"ip": "10.0.0.1"}
+            parameters = {"ip": "10.0.0.1"} | ({} if self._label is None else {"label": self._label})
             if details:
                 parameters["messages"] = json.dumps({"details": details})
             if namespace in self._keys:
@@ -102,7 +105,9 @@ class RawWatcher:
             await asyncio.sleep(PAUSE_S)
         if answer.status_code == 200:
             body = answer.json()
-            self.held[namespace] = number_of(namespace, body["configurations"])
+            configurations = body["configurations"]
+            # A number that was never released is what the rules call what is meant for others.
+            self.held[namespace] = number_of(namespace, configurations) + strays(namespace, configurations, self._label)
             self._keys[namespace] = body["releaseKey"]
         elif answer.status_code == 404:
             self.held[namespace] = None
@@ -129,6 +134,8 @@ class SdkWatcher:
         urls: Sequence[str],
         rng: random.Random,
         record: Callable[[Event], None],
+        *,
+        label: str | None,
     ) -> None:
         self.name = name
         self._record = record
@@ -139,6 +146,7 @@ class SdkWatcher:
             app_id=app,
             namespaces=namespaces,
             cluster="default",
+            label=label,
             cache_dir="off",
         )
         for namespace in namespaces:
