@@ -25,6 +25,7 @@ from helicon_server.http.uvicorn_fit import check_uvicorn
 
 _DISCARD_LIMIT: Final = 1024 * 1024  # bytes read from a refused client, so that it gets to read why
 _RETRY_AFTER_S: Final = 1
+_LOOKS: Final = 10  # at a body in ``body_s`` at most
 
 
 class OnRefused(Protocol):
@@ -59,6 +60,8 @@ class BoundedProtocol(HttpToolsProtocol):
     # Slots keep uvicorn's part of each connection in a dictionary that shares its keys with the others'.
     __slots__ = (
         "_at_most",
+        "_body_began",
+        "_body_bytes",
         "_discarded",
         "_last_word",
         "_moved",
@@ -80,6 +83,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._stage = Stage.BETWEEN
+        self._body_began = 0.0  # loop time; later when it was this node that did not read on
+        self._body_bytes = 0  # of the current body
         self._moved = False  # a part of a message began or ended, or a piece of a body came
         self._moved_since = False  # the same, since the timer was set
         self._unclaimed = 0  # bytes since then: of a head or of trailers, and in the parser's memory
@@ -142,7 +147,11 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._end_timer()
         elif self._timer is None or self._timed is not self._stage:
             self._end_timer()
-            self._set_timer(self.bounds.body_s if self._stage is Stage.BODY else self.bounds.head_s)
+            if self._stage is Stage.BODY:
+                self._body_began = self.loop.time()
+                self._set_timer(self.bounds.body_s)
+            else:
+                self._set_timer(self.bounds.head_s)
 
     def send_400_response(self, msg: str) -> None:
         verdict, self._verdict = self._verdict, None
@@ -166,9 +175,11 @@ class BoundedProtocol(HttpToolsProtocol):
         else:  # an upgrade needs the target as it came
             super().on_headers_complete()
         self._stage = Stage.BODY
+        self._body_bytes = 0
 
     def on_body(self, body: bytes) -> None:
         self._moved = True
+        self._body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -182,6 +193,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self._end(self._last_word)
         if self.transport.is_closing():
             self._watch_unread()
+        elif self._stage is Stage.BODY and not self._owes():
+            # Nobody needs the rest. A short one may be on its way, and then the connection serves on.
+            self._end_timer()
+            self._set_timer(self.bounds.linger_s)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle
@@ -286,16 +301,35 @@ class BoundedProtocol(HttpToolsProtocol):
         self._timer = None
         if self._refused or self.transport.is_closing():
             self._close()
+        elif self._stage is Stage.BODY:
+            self._look_at_body()
         elif self.flow.read_paused or self._moved_since:  # it is we who do not read, or there was progress
-            self._set_timer(self.bounds.body_s if self._stage is Stage.BODY else self.bounds.head_s)
+            self._set_timer(self.bounds.head_s)
         elif self._stage is Stage.HEAD:
             message = f"The head of the request was not complete after {self.bounds.head_s:g} s."
             self._refuse(container_error(408, "request_timeout", message, self._path()))
-        elif self._stage is Stage.BODY:
-            message = f"Nothing more of the body came for {self.bounds.body_s:g} s."
-            self._refuse(container_error(408, "request_timeout", message, b""))
         elif not self._owes():  # nothing was asked, or nothing but line ends came
             self._close()
+
+    def _look_at_body(self) -> None:
+        """Refuses a body that moves too slowly, and closes behind an answer that did not wait for it.
+
+        Progress alone buys no time: a byte now and then would keep a connection for days.
+        """
+        if not self._owes():
+            self._close()
+            return
+        bounds = self.bounds
+        now = self.loop.time()
+        moving_s = self._body_bytes / bounds.body_bytes_s
+        if self.flow.read_paused:  # it is we who do not read
+            self._body_began = now - moving_s
+        left_s = self._body_began + bounds.body_s + moving_s - now
+        if left_s > 0:
+            self._set_timer(max(left_s, bounds.body_s / _LOOKS))
+            return
+        message = f"A body must move at {bounds.body_bytes_s} bytes/s at least, behind its first {bounds.body_s:g} s."
+        self._refuse(container_error(408, "request_timeout", message, b""))
 
     # --- the end ----------------------------------------------------------------------------------
 

@@ -17,9 +17,10 @@ class Bounds:
     head_bytes: int = 192 * 1024  # target and headers together
     header_lines: int = 200
     head_s: float = 10.0  # from the connection, or from the first byte of a later request, to the end of its head
-    body_s: float = 10.0  # between two pieces of a body
+    body_s: float = 10.0  # from the end of a head, and as long again as what came of the body takes at least
+    body_bytes_s: int = 8 * 1024  # that a body moves at least; a document of a megabyte has 138 s
     unread_s: float = 20.0  # that a client may take to read anything of what was written for it
-    linger_s: float = 2.0  # that a refused client has to read why, and one over the bound to ask
+    linger_s: float = 2.0  # to read why one is refused, to ask when over the bound, to end a body answered already
     connections: int = 800  # open ones; more are answered 503
     turned_away: int = 100  # open ones beyond those; still more are closed without a word
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -63,6 +64,24 @@ def _bytes_kept(connection: object) -> int:
     headers = [part for pair in (*connection.headers, *scope.get("headers", ())) for part in pair]  # type: ignore[attr-defined]  # uvicorn's
     texts = [connection.url, *headers, *(value for value in scope.values() if isinstance(value, bytes))]  # type: ignore[attr-defined]  # uvicorn's
     return sum(len(text) for text in texts)
+
+
+@asynccontextmanager
+async def trickling(client: RawClient) -> AsyncIterator[None]:
+    """Sends a byte now and then, as long as it can be sent."""
+
+    async def trickle() -> None:
+        with contextlib.suppress(ConnectionError):
+            while True:
+                await client.send(b"x")
+                await asyncio.sleep(0.02)
+
+    running = asyncio.create_task(trickle())
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 async def open_connections(node: Node, count: int) -> None:
@@ -180,15 +199,48 @@ class TestTime:
             await wait_until_async(lambda: len(node.plane.hub) == 0, 10, "release of the poll")
             await client.close()
 
-    async def test_body__slow_but_moving__is_waited_for(self, world: World) -> None:
-        """A piece now and then is progress: the bound is between two pieces."""
-        async with bounded_node(world, replace(PATIENT, body_s=1)) as node:
+    async def test_body__moving_too_slowly__is_408(self, world: World) -> None:
+        """A byte now and then is progress, and would keep the connection for days."""
+        async with bounded_node(world, HASTY) as node:
             client = await RawClient.connect(node)
-            await client.get(READ, extra="Content-Length: 30\r\n")
+            await client.get(await quiet_poll(world), extra="Content-Length: 100000\r\n")
+            async with trickling(client):
+                assert await refusal(client, 408) == "request_timeout"
+
+    async def test_body__moving_fast_enough__is_waited_for(self, world: World) -> None:
+        """A large one on a bad line takes longer than the time that any body has."""
+        async with bounded_node(world, replace(PATIENT, body_s=0.5, body_bytes_s=10)) as node:
+            client = await RawClient.connect(node)
+            await client.get(await quiet_poll(world), extra="Content-Length: 1030\r\n")
+            await client.send(b"x" * 1000)
             for _ in range(30):
                 await client.send(b"x")
                 await asyncio.sleep(0.05)
+            assert len(node.plane.hub) == 1
+            await world.publish("shop", "application", {"a": "2"})
             assert (await client.receive()).status == 200
+            await client.get(READ)
+            assert (await client.receive()).status == 200
+            await client.close()
+
+    async def test_body__of_a_request_that_is_answered__is_not_waited_for(self, world: World) -> None:
+        async with bounded_node(world, replace(PATIENT, linger_s=0.1)) as node:
+            client = await RawClient.connect(node)
+            await client.get(READ, extra="Content-Length: 100000\r\n")
+            assert (await client.receive()).status == 200
+            async with trickling(client):
+                assert await client.until_end() == b""
+            await client.close()
+
+    async def test_body__that_ends_soon_behind_the_answer__leaves_the_connection(self, world: World) -> None:
+        """Some clients send a body with every request, in a piece of its own."""
+        async with bounded_node(world, replace(PATIENT, linger_s=1)) as node:
+            client = await RawClient.connect(node)
+            for _ in range(2):
+                await client.get(READ, extra="Content-Length: 4\r\n")
+                assert (await client.receive()).status == 200
+                await client.send(b"body")
+            await asyncio.sleep(1.5)
             await client.get(READ)
             assert (await client.receive()).status == 200
             await client.close()
