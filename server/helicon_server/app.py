@@ -43,7 +43,7 @@ from .services.context import Limits
 from .settings import Settings, load
 from .storage.contract import Storage
 from .storage.gated import GatedDatabase
-from .storage.sql import SqlDatabase, open_database
+from .storage.sql import SqlDatabase, open_database, reason_of
 
 SQLITE = "sqlite+aiosqlite:///"
 MAIN = "main"
@@ -248,7 +248,7 @@ class Helicon:
         gates: dict[str, GatedDatabase] = {}
         self._storage = storage = open_storage(settings, buses, gates)
         self._late_start = late_start = LateStart(
-            gates, self._fits, on_open=lambda name: buses[name].hint(), prepare=lambda: self._prepare(storage)
+            gates, self._kept_out_by, on_open=lambda name: buses[name].hint(), prepare=lambda: self._prepare(storage)
         )
         complete = await late_start.look()
         serves_clients = "delivery" in settings.roles
@@ -291,19 +291,20 @@ class Helicon:
         url = own_address.node_url(settings.node_url, *self._listens_on)
         return Registry(url, settings.roles, __version__, beat_s=settings.heartbeat_s)
 
-    async def _fits(self, name: str) -> bool:
-        """Tells whether a database answers with the schema of this version; brings an embedded one there."""
+    async def _kept_out_by(self, name: str) -> str | None:
+        """Why a database does not answer with this version's schema, None if it does; brings an embedded one there."""
         url = database_urls(self._settings)[name]
         try:
             state = await schema_state(url)
             if state.status is SchemaStatus.OUTDATED and sqlite_file(url) is not None:
                 _log.info("schema.migrated", revisions=await asyncio.to_thread(migrate, url))
                 state = await schema_state(url)
-        except (DatabaseUnreachable, MigrationFailed, OSError):
-            return False
-        if state.status is not SchemaStatus.CURRENT:
-            _log.error("schema.unfit", database=name, status=state.status.value, revision=state.revision)
-        return state.status is SchemaStatus.CURRENT
+        except (DatabaseUnreachable, MigrationFailed, OSError) as error:
+            return reason_of(error, url)
+        if state.status is SchemaStatus.CURRENT:
+            return None
+        _log.error("schema.unfit", database=name, status=state.status.value, revision=state.revision)
+        return "schema_unfit"
 
     async def _prepare(self, storage: Storage) -> None:
         """What ``serve`` does at a start with its databases, for one that was without."""

@@ -22,18 +22,22 @@ _log = structlog.get_logger("helicon.node")
 
 
 class LateStart:
-    """Lets databases in. ``fits`` tells whether one answers and has a schema that this version can work on."""
+    """Lets databases in.
+
+    ``kept_out_by`` tells in a word why one cannot be used: it does not answer, or has a schema that this version cannot
+    work on. None lets it in.
+    """
 
     def __init__(
         self,
         gates: Mapping[str, GatedDatabase],
-        fits: Callable[[str], Awaitable[bool]],
+        kept_out_by: Callable[[str], Awaitable[str | None]],
         *,
         on_open: Callable[[str], None],
         prepare: Callable[[], Awaitable[None]],
     ) -> None:
         self._gates = gates
-        self._fits = fits
+        self._kept_out_by = kept_out_by
         self._on_open = on_open
         self._prepare = prepare
         self._task: asyncio.Task[None] | None = None
@@ -41,9 +45,14 @@ class LateStart:
     async def look(self) -> bool:
         """Lets in every database that fits; tells whether all are in."""
         for name, gate in self._gates.items():
-            if not gate.open and await self._fits(name):
+            if gate.open:
+                continue
+            reason = await self._kept_out_by(name)
+            if reason is None:
                 gate.let_in()
                 self._on_open(name)
+            else:
+                gate.reason = reason
         return all(gate.open for gate in self._gates.values())
 
     def start(self) -> None:

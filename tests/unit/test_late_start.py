@@ -27,10 +27,10 @@ class Installation:
         self.opened: list[str] = []
         self.prepared = 0
         self.failures: list[Exception] = []
-        self.late = LateStart(self.gates, self._fits, on_open=self.opened.append, prepare=self._prepare)
+        self.late = LateStart(self.gates, self._kept_out_by, on_open=self.opened.append, prepare=self._prepare)
 
-    async def _fits(self, name: str) -> bool:
-        return name in self.answering
+    async def _kept_out_by(self, name: str) -> str | None:
+        return None if name in self.answering else "refused"
 
     async def _prepare(self) -> None:
         if self.failures:
@@ -44,6 +44,16 @@ def test_database__not_looked_at__refuses_every_transaction() -> None:
         with pytest.raises(Unavailable) as refused:
             begin()
         assert refused.value.details["reason"] == "not_checked"
+
+
+async def test_database__looked_at_in_vain__says_why() -> None:
+    """Of the last look; who only reads that nothing was checked looks in the wrong place."""
+    made = Installation()
+    made.answering.add("PRO")
+    await made.late.look()
+    with pytest.raises(Unavailable) as refused:
+        made.gates["main"].read()
+    assert refused.value.details["reason"] == "refused"
 
 
 async def test_database__let_in__is_the_database() -> None:

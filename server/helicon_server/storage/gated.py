@@ -42,11 +42,15 @@ class WholeDatabase(Protocol):
 
 
 class GatedDatabase:
-    """A database that refuses every transaction with Unavailable, reason ``not_checked``, until it is let in."""
+    """A database that refuses every transaction with Unavailable until it is let in.
+
+    ``reason`` is what the last look at it found, ``not_checked`` before the first.
+    """
 
     def __init__(self, database: WholeDatabase) -> None:
         self._database = database
         self.open = False
+        self.reason = "not_checked"
 
     @property
     def name(self) -> str:
@@ -71,7 +75,7 @@ class GatedDatabase:
     def _require_open(self) -> None:
         if not self.open:
             message = "The database did not answer since this node started."
-            raise Unavailable(message, details={"reason": "not_checked"})
+            raise Unavailable(message, details={"reason": self.reason})
 
 
 if TYPE_CHECKING:

@@ -76,6 +76,7 @@ def test_node__killed_and_started_without_database__serves_the_same_and_catches_
             assert ready(node) == (200, None, "snapshot")
             database = database_of(node)
             assert database["database"] == "DOWN"
+            assert database["reason"] in ("refused", "unreachable"), "found by the node, not merely not tried"
             assert database["behindSince"] == database["snapshot"]["currentAt"]
             assert database["snapshot"]["ageSeconds"] >= 0
             refused = node.request("GET", "/api/v1/apps")
@@ -195,6 +196,7 @@ def test_sqlite__damaged__counts_as_away__c1_c6(servers: Servers) -> None:
     node.start()
     assert ask(node, READ) == before
     assert ready(node) == (200, None, "snapshot")
+    assert database_of(node)["reason"] == "corrupt"
     assert node.request("GET", "/api/v1/apps").json()["code"] == "database_unavailable"
     database.write_bytes(whole)  # put back while the node runs
     wait_until(lambda: ready(node) == (200, None, None), DEADLINE_S, "node that has its database again")

@@ -258,7 +258,7 @@ class TestHealth:
         assert answer.status_code == 200
         (database,) = answer.json()["databases"]
         assert database["database"] == "DOWN"
-        assert database["reason"] == "connection_refused"
+        assert database["reason"] == "refused"
         assert "behindSince" in database
         assert (await http.get("/health/ready")).status_code == 200
 

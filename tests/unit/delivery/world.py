@@ -97,7 +97,7 @@ class FlakyDatabase:
 
     def _check(self) -> None:
         if self.away:
-            raise Unavailable("The database does not answer.", details={"reason": "connection_refused"})
+            raise Unavailable("The database does not answer.", details={"reason": "refused"})
 
 
 class World:

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from .engine import SqlDatabase, open_database
+from .errors import reason_of
 
-__all__ = ["SqlDatabase", "open_database"]
+__all__ = ["SqlDatabase", "open_database", "reason_of"]

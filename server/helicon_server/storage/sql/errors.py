@@ -12,7 +12,7 @@ from sqlalchemy import exc
 
 from helicon_server.domain.errors import Conflict, HeliconError, Unavailable
 
-from .dialects import Dialect, Trouble
+from .dialects import Dialect, Trouble, dialect_of
 
 # Constraint → code and sentence. The names are those of ``tables``.
 _CONFLICTS = {
@@ -72,6 +72,13 @@ def translate(error: Exception, dialect: Dialect) -> Exception:
         state = next((s for link in _chain(error) if (s := getattr(link, "sqlstate", None))), None)
         return RuntimeError(f"the database refused a statement: {type(error).__name__}, sqlstate {state}")
     return error
+
+
+def reason_of(error: Exception, url: str) -> str:
+    """The word for why the database of this address did not serve; ``error`` is whatever its driver's was made into."""
+    found = translate(error, dialect_of(url))
+    reason = found.details.get("reason") if isinstance(found, Unavailable) else None
+    return str(reason or "unreachable")
 
 
 def _meaning(trouble: Trouble, error: BaseException) -> HeliconError:
