@@ -5,6 +5,8 @@ Values are published before the key is made: an operator's own look at the node 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.conformance.keys import (
@@ -16,7 +18,7 @@ from tests.conformance.keys import (
     signature,
     signed,
 )
-from tests.conformance.wire import Wire, statuses
+from tests.conformance.wire import SHELLS, Wire, statuses
 from tests.conformance.world import World, configs, files, poll
 from tests.support.server import ServerProcess
 
@@ -24,6 +26,13 @@ CONTAINER_ERROR = {"timestamp", "status", "error", "path"}
 VECTORS_SECRET = "9f2c4e6a8b0d4c1e9a7b5d3f1e2c4a6b"
 VECTORS_TIMESTAMP = "1735689600000"
 NOTIFICATIONS = "%5B%7B%22namespaceName%22%3A%22application%22%2C%22notificationId%22%3A-1%7D%5D"
+
+
+@pytest.fixture(params=SHELLS)
+def wire(lasting_node: ServerProcess, request: pytest.FixtureRequest) -> Iterator[Wire]:
+    """A connection whose requests go through one of the two shells: each row holds for both."""
+    with Wire(lasting_node.port, SHELLS[request.param]) as made:
+        yield made
 
 
 @pytest.fixture

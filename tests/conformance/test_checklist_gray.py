@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+from collections.abc import Iterator
 
 import pytest
 
 from tests.conformance.branches import Branch, make_branch, rule
-from tests.conformance.wire import Wire
+from tests.conformance.wire import SHELLS, Wire
 from tests.conformance.world import Released, World, configs, files, poll, watch_key
+from tests.support.server import ServerProcess
 from tests.support.wait import wait_until
 
 MASTER = {"timeout": "1s", "kept": "k", "gone": "g"}
@@ -20,6 +23,13 @@ GRAY = {"timeout": "9s", "kept": "k", "added": "a"}
 BRANCH_NAME = re.compile(r"\d{14}-[0-9a-f]{16}")
 NEWS_DEADLINE_S = 20
 INSTANCES = [f"10.7.{number // 250}.{number % 250 + 1}" for number in range(300)]
+
+
+@pytest.fixture(params=SHELLS)
+def wire(lasting_node: ServerProcess, request: pytest.FixtureRequest) -> Iterator[Wire]:
+    """A connection whose requests go through one of the two shells: each row holds for both."""
+    with Wire(lasting_node.port, SHELLS[request.param]) as made:
+        yield made
 
 
 def _branch(world: World, app: str, *rules: dict[str, object], priority: int = 100) -> Branch:
@@ -316,6 +326,36 @@ def test_gray_by_share__is_sticky_and_a_larger_one_only_adds_instances(world: Wo
     # Many standard deviations around each share.
     assert 0.02 < len(tenth) / len(INSTANCES) < 0.22
     assert 0.2 < len(third) / len(INSTANCES) < 0.52
+
+
+def test_gray_by_share__growing_while_clients_read__lets_nobody_go_who_was_selected(
+    world: World, wire: Wire, app: str
+) -> None:
+    """Rules, other releases and new content of the namespace arrive in the middle of reads, on both ways of a read."""
+    branch = _branch(world, app, rule(app, percent=0))
+    branch.publish()
+    world.namespace(app, "other")
+
+    def grow() -> None:
+        for percent in range(4, 101, 8):
+            branch.change(rules=[rule(app, percent=percent)])
+            world.publish(app, "other", {"n": str(percent)})
+            if percent % 3 == 0:
+                world.publish(app, "application", MASTER | {"n": str(percent)})
+
+    growing = threading.Thread(target=grow)
+    growing.start()
+    selected: set[str] = set()
+    while growing.is_alive() or len(selected) < len(INSTANCES):
+        assert growing.is_alive() or not selected or _selected_now(wire, app) == set(INSTANCES)
+        now = _selected_now(wire, app)
+        assert selected <= now, "somebody was let go"
+        selected = now
+    growing.join()
+
+
+def _selected_now(wire: Wire, app: str) -> set[str]:
+    return {ip for ip in INSTANCES if "added" in _seen(wire, app, ip=ip)}
 
 
 def test_gray_branches__several_at_once__the_smallest_priority_is_tried_first(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import select
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -16,6 +16,8 @@ from typing import Any, Self
 from tests.support.ports import LOOPBACK
 
 ANSWER_DEADLINE_S = 20
+# By shell, the lines that lead a request to it: what announces a body is the ASGI application's, one of no byte too.
+SHELLS = {"fast": (), "asgi": ("Content-Length: 0",)}
 # Long enough for a server that would answer at once; one that is slower than this is not caught, never blamed.
 SILENCE_S = 0.15
 
@@ -37,9 +39,10 @@ class Answer:
 
 
 class Wire:
-    """One connection to a node."""
+    """One connection to a node; every request that ``ask`` sends has the lines ``always``."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, always: Sequence[str] = ()) -> None:
+        self._always = always
         self._socket = socket.create_connection((LOOPBACK, port), ANSWER_DEADLINE_S)
         self._read = b""
 
@@ -48,7 +51,7 @@ class Wire:
 
     def ask(self, target: str, *lines: str, method: str = "GET") -> None:
         """Sends a request with these further header lines, and waits for nothing."""
-        head = [f"{method} {target} HTTP/1.1", "Host: config.example", *lines, "", ""]
+        head = [f"{method} {target} HTTP/1.1", "Host: config.example", *self._always, *lines, "", ""]
         self.send("\r\n".join(head).encode("latin-1"))
 
     def get(self, target: str, *lines: str, method: str = "GET") -> Answer:
