@@ -346,11 +346,13 @@ def test_gray_by_share__growing_while_clients_read__lets_nobody_go_who_was_selec
     growing = threading.Thread(target=grow)
     growing.start()
     selected: set[str] = set()
-    while growing.is_alive():
-        now = _selected_now(wire, app)
-        assert selected <= now, "somebody was let go"
-        selected = now
-    growing.join()
+    try:
+        while growing.is_alive():
+            now = _selected_now(wire, app)
+            assert selected <= now, "somebody was let go"
+            selected = now
+    finally:
+        growing.join()
     wait_until(lambda: _selected_now(wire, app) == set(INSTANCES), NEWS_DEADLINE_S, "the share of all")
 
 
