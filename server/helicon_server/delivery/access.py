@@ -18,6 +18,7 @@ from typing import Final
 import structlog
 
 from helicon_server.delivery.answers import container_error
+from helicon_server.delivery.observed import Notes, Observed
 from helicon_server.delivery.outcomes import Answer
 from helicon_server.delivery.requests import HeaderOf
 from helicon_server.domain.access_key import AccessKey, AccessKeyMode
@@ -31,8 +32,8 @@ _OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 _sha1 = partial(sha1, usedforsecurity=False)  # the protocol's choice; within an HMAC its weakness does not matter
 _SKEWED: Final = "request_time_skewed"
 _UNFIT: Final = "invalid_signature"
+_UNSIGNED: Final = "unsigned"  # of notes only: the wire has no code of its own for it
 _TIMESTAMP_DIGITS: Final = 19  # of the greatest 64-bit number
-_NOTE_EVERY_S: Final = 60.0  # an observer key is to tell that clients are not ready, not how often they ask
 
 _log = structlog.get_logger("helicon.delivery")
 
@@ -74,8 +75,7 @@ class AppKeys:
     filters: tuple[Signer, ...] = field(repr=False)
     observers: tuple[Signer, ...] = field(repr=False)
     unreadable: bool = False
-    noted_at: float = -_NOTE_EVERY_S  # monotonic; when an observer key last wrote to the log
-    unnoted: int = 0  # since then
+    notes: Notes = field(default_factory=Notes, repr=False)  # of what its observer keys found
 
     @property
     def required(self) -> bool:
@@ -123,16 +123,18 @@ def tightened(before: AppKeys | None, now: AppKeys | None) -> bool:
 class AccessGuard:
     """Checks signatures. ``tolerance_s`` is how far a client's clock may be off, ``now`` gives seconds of the epoch."""
 
-    __slots__ = ("_now", "_tolerance_ms")
+    __slots__ = ("_now", "_tolerance_ms", "observed")
 
     def __init__(self, tolerance_s: float, now: Callable[[], float] = time.time) -> None:
         self._tolerance_ms = tolerance_s * 1000
         self._now = now
+        self.observed = Observed()
 
-    def refusal(self, keys: AppKeys, target: bytes, header: HeaderOf) -> Answer | None:
+    def refusal(self, keys: AppKeys, target: bytes, header: HeaderOf, peer: str) -> Answer | None:
         """The answer to a request that its app has not signed, None when it may pass.
 
-        ``target`` is the raw target as received. A key in observer mode never refuses (section 11.2, step 6).
+        ``target`` is the raw target as received, ``peer`` the address that asks. A key in observer mode never refuses
+        (section 11.2, step 6).
         """
         if keys.required:
             code = self._fault(keys.filters, target, header)
@@ -141,7 +143,9 @@ class AccessGuard:
             return None if code is None else _refused(code, target)
         code = self._fault(keys.observers, target, header)
         if code is not None:
-            _note(keys, code)
+            if header(b"authorization") is None and header(b"timestamp") is None:
+                code = _UNSIGNED  # whoever looks for the client must not look at its clock
+            self.observed.found(keys.notes, code, target, peer, environment=keys.environment, app=keys.app)
         return None
 
     def _fault(self, signers: tuple[Signer, ...], target: bytes, header: HeaderOf) -> str | None:
@@ -166,14 +170,3 @@ def _refused(code: str, target: bytes) -> Answer:
         return container_error(401, "request_time_skewed", message, path)
     message = "The request is not signed with an access key of this app."
     return container_error(401, "invalid_signature", message, path)
-
-
-def _note(keys: AppKeys, code: str) -> None:
-    now = time.monotonic()
-    if now - keys.noted_at < _NOTE_EVERY_S:
-        keys.unnoted += 1
-        return
-    _log.warning(
-        "delivery.access_observed", environment=keys.environment, app=keys.app, code=code, unnoted=keys.unnoted
-    )
-    keys.noted_at, keys.unnoted = now, 0

@@ -112,7 +112,7 @@ class Decider:
         keys = view.access(app)
         if keys is not None:
             # In front of everything that looks something up: without a signature nobody learns what there is.
-            refusal = self._guard.refusal(keys, request.target, request.header)
+            refusal = self._guard.refusal(keys, request.target, request.header, request.peer)
             if refusal is not None:
                 return refusal
         if not polls:

@@ -61,7 +61,7 @@ class ShortPolls:
         if view.version != version or self._directory.find(environment) is not view:
             return None
         if keys is not None:
-            refusal = self._guard.refusal(keys, target, header)
+            refusal = self._guard.refusal(keys, target, header, peer)
             if refusal is not None:
                 return refusal
         if self._polls.draining or newest > view.follower.seen_id:

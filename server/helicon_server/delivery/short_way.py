@@ -121,7 +121,7 @@ class ShortWay:
         if hit.version != hit.view.version:
             return None
         if hit.keys is not None:
-            refusal = self._guard.refusal(hit.keys, target, header)
+            refusal = self._guard.refusal(hit.keys, target, header, peer)
             if refusal is not None:
                 return refusal
         if hit.gray:

@@ -130,8 +130,9 @@ def test_observer__never_blocks_and_notes_who_is_not_ready(guarded: Guarded) -> 
         assert ask(guarded.node, target).status == 200
         assert ask_signed(guarded.node, target, OTHER_SECRET).status == 200
         assert ask_signed(guarded.node, target).status == 200
-    (note,) = guarded.node.logs("delivery.access_observed")
-    assert (note["environment"], note["app"], note["code"]) == ("DEV", APP, "request_time_skewed")
+    notes = guarded.node.logs("delivery.access_observed")
+    assert {(note["environment"], note["app"], note["peer"]) for note in notes} == {("DEV", APP, "127.0.0.1")}
+    assert [note["code"] for note in notes] == ["unsigned", "invalid_signature"], "once each"
 
 
 def test_observer__beside_a_key_that_refuses__is_not_consulted(guarded: Guarded) -> None:

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from helicon.protocol.signature import sign
 from helicon_server.delivery.access import AppKeys, Signer
+from helicon_server.delivery.observed import Notes, Observed
 from helicon_server.delivery.outcomes import Answer, Park
 from helicon_server.delivery.plane import DeliveryPlane
 from helicon_server.domain.access_key import AccessKey, AccessKeyMode
@@ -265,6 +266,32 @@ async def test_observer_key__notes_and_lets_pass(world: World, client: Client) -
     assert note["code"] == "invalid_signature"
     assert SECRET not in str(logs)
     assert "WRONGSIGNATURE" not in str(logs)
+
+
+async def test_observer_key__notes_where_each_kind_of_fault_comes_from(world: World, client: Client) -> None:
+    """Once a minute for each: one client that signs badly must not hide another that does not sign."""
+    await world.publish("shop", "application", {"a": "1"})
+    await world.key("shop", SECRET, mode=AccessKeyMode.OBSERVER)
+    await client.seen(world)
+
+    with capture_logs() as logs:
+        for ip, peer in (("10.0.0.7", "192.0.2.1"), ("10.0.0.8", "192.0.2.2"), ("<script>", "192.0.2.3")):
+            if peer == "192.0.2.3":
+                client.headers = {b"timestamp": b"1"}
+            client.plane.decide("GET", f"{READ}?ip={ip}".encode(), client.headers.get, peer)
+
+    notes = [(each["code"], each["peer"], each["ip"]) for each in logs]
+    assert notes == [("unsigned", "192.0.2.1", "10.0.0.7"), ("request_time_skewed", "192.0.2.3", "")]
+
+
+def test_note__of_a_fault__counts_those_since_the_last_one() -> None:
+    clock = [0.0]
+    observed, notes = Observed(lambda: clock[0]), Notes()
+    with capture_logs() as logs:
+        for clock[0] in (0.0, 1.0, 59.0, 60.0, 61.0):
+            observed.found(notes, "unsigned", b"/?a=1&ip=2001%3Adb8::1", "192.0.2.1", environment="DEV", app="shop")
+    assert [(each["unnoted"], each["ip"]) for each in logs] == [(0, "2001:db8::1"), (2, "2001:db8::1")]
+    assert observed.counts == {"unsigned": 5}
 
 
 async def test_observer_key__says_nothing_of_a_fitting_signature(world: World, client: Client) -> None:
