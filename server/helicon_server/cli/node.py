@@ -16,9 +16,10 @@ from helicon_server.http.fast_protocol import fast
 BACKLOG = (
     16_384  # connections that wait to be accepted while ten thousand clients reconnect; the kernel may allow fewer
 )
-# Python's collector looks at all young objects after so many more of them, at older ones after ten times as many, and
-# so on. By default it does so after 700: ten thousand clients that poll again would be looked at hundreds of times.
-_COLLECT_AFTER = (20_000, 10, 10)
+# Python's collector looks at all young objects after so many more of them, at older ones after twenty times as many,
+# and so on. By default it is 700: ten thousand clients that poll again would be looked at hundreds of times. What ends
+# leaves it nothing to find (tests/integration/delivery/test_left_behind.py).
+_COLLECT_AFTER = (50_000, 20, 20)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 

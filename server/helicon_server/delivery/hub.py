@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _LONGEST_TICK_S: Final = 1.0
 _TICKS_PER_HOLD: Final = 64  # a hold ends at most a 64th too late
+_POLL_BYTES: Final = 1_000  # of a held poll beside what it watches
+_LOOK_EVERY: Final = 4 * 1024 * 1024  # bytes of new polls after which memory is looked at
+_KEYS_OF_A_POLL: Final = 50  # letting a poll go of so many more keys takes as long as one more poll
 
 Wake = Callable[[Answer], None]
 K = TypeVar("K")
@@ -36,11 +39,11 @@ _log = structlog.get_logger("helicon.delivery")
 
 
 class HubFullError(Exception):
-    """The node holds as many polls as it may, or polls for as many names."""
+    """The node holds as many polls as it may, or polls of as many bytes."""
 
 
 class PeerFullError(Exception):
-    """One address has as many polls held as it may, or for as many names."""
+    """One address has as many polls held as it may, or of as many bytes."""
 
 
 class AppFullError(Exception):
@@ -88,24 +91,29 @@ class Origin:
 class _Share:
     """What one peer address takes of the hub."""
 
-    __slots__ = ("keys", "peer", "polls")
+    __slots__ = ("bytes_", "peer", "polls")
 
     def __init__(self, peer: str) -> None:
         self.peer = peer
         self.polls = 0
-        self.keys = 0
+        self.bytes_ = 0
 
 
 class Waiter:
     """One held poll. ``release()`` lets it go without an answer, at once and as often as one likes."""
 
-    __slots__ = ("_bucket", "_hub", "_keys", "_share", "view", "wake", "watched")
+    __slots__ = ("_bucket", "_cost", "_hub", "_keys", "_share", "view", "wake", "watched")
 
     def __init__(self, hub: WatchHub, view: EnvironmentView, watched: tuple[Watched, ...], wake: Wake) -> None:
         self._hub: WatchHub | None = hub  # None once answered or released
         self._bucket = 0
         self._share: _Share | None = None
-        self._keys = watched[0].keys if len(watched) == 1 else tuple({key for each in watched for key in each.keys})
+        if len(watched) == 1:
+            self._keys = watched[0].keys
+            self._cost = watched[0].cost + _POLL_BYTES
+        else:
+            self._keys = tuple({key for each in watched for key in each.keys})
+            self._cost = sum([each.cost for each in watched]) + _POLL_BYTES
         self.view = view
         self.watched = watched
         self.wake = wake
@@ -127,8 +135,8 @@ class WatchHub:
         max_waiters: int,
         slice_size: int,
         hold_s: float,
-        max_watched: int = 500_000,
-        max_waiters_per_peer: int = 2_000,
+        max_bytes: int = 256 * 1024 * 1024,
+        max_waiters_per_peer: int = 10_000,
         max_waiters_per_app: int = 20_000,
     ) -> None:
         self.slices = 0  # answered so far, for tests and metrics
@@ -137,13 +145,16 @@ class WatchHub:
         self.read_to_sent = Histogram(SECONDS)
         self.woken_bytes = 0  # bodies of the answers
         self.ceiling: int | None = None  # of held polls while memory is short
+        self.ceiling_bytes: int | None = None  # of what they take
+        self.look: Callable[[], object] | None = None  # looks at memory now, and may lower the ceilings
+        self.taken_bytes = 0  # by all polls together: shared texts are counted for each of them
+        self._not_looked_at = 0  # bytes that were parked since the last look
         self._max_waiters = max_waiters
-        self._max_watched = max_watched
+        self._max_bytes = max_bytes
         self._max_waiters_per_peer = max_waiters_per_peer
         self._max_waiters_per_app = max_waiters_per_app
         self._per_app: dict[str, int] = {}  # held polls by folded app id
         self._stopping = False
-        self._watched = 0  # keys of all polls together, each counted as often as it is watched
         self._shares: dict[str, _Share] = {}
         self._slice_size = slice_size
         self._tick_s = min(_LONGEST_TICK_S, hold_s / _TICKS_PER_HOLD)
@@ -170,29 +181,34 @@ class WatchHub:
     ) -> Waiter:
         """Registers a poll. ``wake`` is called once with its answer, later and never from within this call.
 
-        What a poll costs is its keys. Raises HubFullError at the bound of held polls or of their keys, PeerFullError
-        at the bound of polls of this peer address, or when it would take more than half of all keys, AppFullError at
+        What a poll costs is bytes. Raises HubFullError at the bound of held polls or of their bytes, PeerFullError
+        at the bound of polls of this peer address, or when it would take more than half of all bytes, AppFullError at
         the bound of polls of the app, MemoryShortError while memory is short.
         """
         if self._count >= self._max_waiters:
             raise HubFullError
-        if self.ceiling is not None and self._count >= self.ceiling:
-            raise MemoryShortError
         app = fold(watched[0].asked[0])
         of_app = self._per_app.get(app, 0)
         if of_app >= self._max_waiters_per_app:
             raise AppFullError
         waiter = Waiter(self, view, watched, wake)
-        cost = len(waiter._keys)
+        cost = waiter._cost
+        self._not_looked_at += cost
+        if self._not_looked_at >= _LOOK_EVERY:
+            self._not_looked_at = 0
+            if self.look is not None:
+                self.look()
+        if self.ceiling is not None and self._beyond_ceilings(cost):
+            raise MemoryShortError
         share = self._shares.get(peer) or _Share(peer)
-        if share.polls >= self._max_waiters_per_peer or share.keys + cost > self._max_watched // 2:
+        if share.polls >= self._max_waiters_per_peer or share.bytes_ + cost > self._max_bytes // 2:
             raise PeerFullError
-        if self._watched + cost > self._max_watched:
+        if self.taken_bytes + cost > self._max_bytes:
             raise HubFullError
-        self._watched += cost
+        self.taken_bytes += cost
         self._per_app[app] = of_app + 1
         share.polls += 1
-        share.keys += cost
+        share.bytes_ += cost
         waiter._share = self._shares[peer] = share
         for key in waiter._keys:
             present = self._by_key.get(key)
@@ -202,14 +218,24 @@ class WatchHub:
                 self._by_key[key] = {present, waiter}
             else:
                 present.add(waiter)
-        waiter._bucket = self._tick_at(hold_s)
-        self._by_deadline.setdefault(waiter._bucket, set()).add(waiter)
+        waiter._bucket = tick = self._tick_at(hold_s)
+        bucket = self._by_deadline.get(tick)
+        if bucket is None:
+            self._by_deadline[tick] = {waiter}
+        else:
+            bucket.add(waiter)
+        if not self._count:
+            self._idle.clear()
         self._count += 1
         self.polls.parked += 1
-        self._idle.clear()
         if self._timer is None:
             self._arm()
         return waiter
+
+    def _beyond_ceilings(self, cost: int) -> bool:
+        if self.ceiling is not None and self._count >= self.ceiling:
+            return True
+        return self.ceiling_bytes is not None and self.taken_bytes + cost > self.ceiling_bytes
 
     def overtaken(self, waiter: Waiter) -> None:
         """Forgets a poll that was just parked and is answered at once, because its news came meanwhile."""
@@ -272,7 +298,7 @@ class WatchHub:
         encoded: dict[tuple[Watched, ...], Answer] = {}
         room = self._slice_size
         woken = 0  # by what is in front
-        while room and self._letting_go:
+        while room > 0 and self._letting_go:
             fired, waiters, only = self._letting_go[0]
             waiter = next(waiters, None)
             if waiter is None:
@@ -283,7 +309,7 @@ class WatchHub:
                 continue
             if waiter._hub is None:
                 continue
-            room -= 1
+            room -= 1 + len(waiter._keys) // _KEYS_OF_A_POLL
             if only is not None and not only(waiter):
                 continue
             self._remove(waiter)
@@ -343,12 +369,12 @@ class WatchHub:
             self._idle.set()
 
     def _give_back(self, waiter: Waiter) -> None:
-        cost = len(waiter._keys)
-        self._watched -= cost
+        cost = waiter._cost
+        self.taken_bytes -= cost
         share = waiter._share
         assert share is not None, "a registered poll has its share"
         share.polls -= 1
-        share.keys -= cost
+        share.bytes_ -= cost
         if not share.polls:
             del self._shares[share.peer]
         app = fold(waiter.watched[0].asked[0])

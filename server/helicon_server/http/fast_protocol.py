@@ -105,9 +105,10 @@ class FastProtocol(BoundedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         held, self._held = self._held, None
-        if held is not None and held.waiter is not None:
-            held.waiter.release()
         super().connection_lost(exc)
+        if held is not None:
+            held.abandon()
+            self.cycle = None  # type: ignore[assignment]  # it knows us: nothing is left to the collector
 
     def data_received(self, data: bytes) -> None:
         if self.parser is None:
@@ -217,7 +218,7 @@ class FastProtocol(BoundedProtocol):
             self._close()
 
     def _hold(self, plane: DeliveryPlane, park: Park, head_only: bool, keep_alive: bool) -> None:
-        held = HeldPoll(self._answer_held, head_only, keep_alive)
+        held = HeldPoll(self, head_only, keep_alive)
         parked = plane.park(park, held.wake)
         if isinstance(parked, Answer):
             self._answer(parked, head_only, keep_alive)
@@ -227,7 +228,8 @@ class FastProtocol(BoundedProtocol):
         self._at_rest = False
         self.cycle = cast("RequestResponseCycle", held)
 
-    def _answer_held(self, held: HeldPoll, answer: Answer) -> None:
+    def answer_held(self, held: HeldPoll, answer: Answer) -> None:
+        """Sends what a held poll is told, and begins the next request where one waits behind it."""
         self._held = None
         if self.transport.is_closing():
             return
