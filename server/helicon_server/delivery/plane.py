@@ -120,7 +120,7 @@ class DeliveryPlane:
             max_waiters_per_app=self.options.max_waiters_per_app,
         )
         self._directory = Directory(default_environment)
-        guard = AccessGuard(self.options.access_key_tolerance_s, now)
+        self._guard = guard = AccessGuard(self.options.access_key_tolerance_s, now)
         self._decider = Decider(self._directory, self.store, self.options, guard, on_served)
         self._followers = [
             Follower(
@@ -315,6 +315,11 @@ class DeliveryPlane:
         served = sum(tallies[name].ok + tallies[name].not_modified for name in ("configs", "configfiles"))
         long, waited = self._decider.long_reads, self._decider.waited_reads
         return {"short": served - long - waited, "long": long, "waited": waited}
+
+    @property
+    def observed(self) -> Mapping[str, int]:
+        """Requests that observer keys found not to be signed, by code, for metrics."""
+        return self._guard.observed.counts
 
     @property
     def compressed(self) -> int:

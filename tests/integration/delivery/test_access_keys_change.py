@@ -133,6 +133,8 @@ def test_observer__never_blocks_and_notes_who_is_not_ready(guarded: Guarded) -> 
     notes = guarded.node.logs("delivery.access_observed")
     assert {(note["environment"], note["app"], note["peer"]) for note in notes} == {("DEV", APP, "127.0.0.1")}
     assert [note["code"] for note in notes] == ["unsigned", "invalid_signature"], "once each"
+    page = guarded.node.request("GET", "/metrics", token=None).body
+    assert b'helicon_access_observed_total{code="invalid_signature"' in page
 
 
 def test_observer__beside_a_key_that_refuses__is_not_consulted(guarded: Guarded) -> None:

@@ -14,7 +14,7 @@ from tests.support.wait import wait_until
 
 DEADLINE_S = 30
 SCRAPES = 12  # fresh connections, which the kernel spreads over the workers
-LATER = {"helicon_refusals", "helicon_snapshot_age_seconds"}  # nothing was refused or saved yet
+LATER = {"helicon_refusals", "helicon_access_observed", "helicon_snapshot_age_seconds"}  # nothing was refused yet
 TOKEN = "a-token-that-scrapers-have"
 Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 

@@ -145,6 +145,13 @@ METRICS: Final[tuple[Metric, ...]] = (
         ("code",),
     ),
     Metric(
+        "helicon_access_observed",
+        "counter",
+        "Requests that a key in observer mode found not to be signed, by what is wrong; they were served.",
+        lambda node: (((code,), count) for code, count in node.plane.observed.items()),
+        ("code",),
+    ),
+    Metric(
         "helicon_long_way",
         "counter",
         "Decisions that no remembered path answered; all other requests took the short way.",
