@@ -112,17 +112,29 @@ class TestPaused:
             lambda: asyncio.to_thread(_serves, pair.nodes[0], first), DEADLINE_S, "first release on the paused one"
         )
         await waiting.ask(poll_target(known.notification_id))
+        open_before = [await connections.open(pair.nodes[0]) for _ in range(4)]
+        for each in open_before:
+            assert (await each.get(read_target())).json()["configurations"]["n"] == first
         pair.stop(0)
         second, newer = await asyncio.to_thread(publish, pair.nodes[1])
         messages = f'{{"details":{{"{APP}+default+{NAMESPACE}":{newer.notification_id}}}}}'
         asking = await connections.open(pair.nodes[0])
         await asking.ask(read_target(messages=messages, releaseKey=known.release_key))
+        plain = [await connections.open(pair.nodes[0]) for _ in range(4)]
+        for each in (*plain, *open_before):
+            await each.ask(read_target())
+        longer_way = await connections.open(pair.nodes[0])
+        longer_way.writer.write(f"GET {read_target()} HTTP/1.1\r\nHost: node\r\nContent-Length: 0\r\n\r\n".encode())
+        held = await connections.open(pair.nodes[0])
+        await held.ask(read_target(releaseKey=known.release_key))
         fresh = await connections.open(pair.nodes[0])
         await fresh.ask(poll_target(known.notification_id, ip="10.0.0.2"))
         await asyncio.sleep(pause_s)  # the fault itself
 
         pair.go_on(0)
 
+        for each in (*open_before, *plain, longer_way, held):
+            assert (await each.answer()).json()["configurations"]["n"] == second
         answer = await asking.answer()
         assert answer.status in (200, 503)
         if answer.status == 200:

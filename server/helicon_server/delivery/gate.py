@@ -1,4 +1,5 @@
-"""The gate in front of the decision: counts every request, and turns away who asks too often.
+"""The gate in front of the decision: counts every request, turns away who asks too often, and lets nobody in behind a
+gap before the messages were looked at.
 
 Both shells call it in the place of the decision. What it counts are plain integers: whoever scrapes adds them up
 (http/metrics.py), so that a request pays for an addition and not for a look-up by labels.
@@ -12,9 +13,10 @@ from functools import lru_cache
 from typing import Final
 
 from helicon_server.delivery.answers import container_error
+from helicon_server.delivery.gaps import Gaps
 from helicon_server.delivery.limits import RateLimits
-from helicon_server.delivery.outcomes import Answer, Outcome
-from helicon_server.delivery.requests import BadTargetError, HeaderOf, Surface, parse_path
+from helicon_server.delivery.outcomes import Answer, Defer, Outcome, Resumed
+from helicon_server.delivery.requests import BadTargetError, HeaderOf, Request, Surface, parse_path
 
 Decide = Callable[[str, bytes, HeaderOf, str], Outcome]
 
@@ -29,6 +31,7 @@ _BY_SURFACE: Final = {
     Surface.UNKNOWN: "unknown",
 }
 SURFACES: Final = ("configs", "configfiles", "notifications", "services", "health", "management", "unknown")
+_FRESH: Final = ("configs", "configfiles", "notifications")  # what they answer comes from the messages
 
 
 class Tally:
@@ -84,10 +87,11 @@ class Traffic:
         return self.tallies[_surface(target)]
 
 
-def gate(decide: Decide, traffic: Traffic, limits: RateLimits, retry_after_s: int) -> Decide:
+def gate(decide: Decide, traffic: Traffic, limits: RateLimits, gaps: Gaps, retry_after_s: int) -> Decide:
     """Puts limits in front of a decision, and counts what comes of it."""
     tallies = {start: traffic.tallies[name] for start, name in _BY_START.items()}
     refuses = limits.refuses
+    clock = gaps.clock
 
     @lru_cache(maxsize=64)  # a loop asks the same path again and again, and its refusal must cost next to nothing
     def refusal(path: bytes, _window: int) -> Answer:
@@ -98,6 +102,8 @@ def gate(decide: Decide, traffic: Traffic, limits: RateLimits, retry_after_s: in
         outcome: Outcome
         if refuses(peer, target, header) and _limited(target):
             outcome = refusal(target.partition(b"?")[0][:_PATH_KEPT], limits.window)
+        elif clock() > gaps.fresh_until and gaps.open() and _surface(target) in _FRESH:
+            return Defer(Request(method, target, header, peer), Resumed())
         else:
             outcome = decide(method, target, header, peer)
         if outcome.__class__ is Answer:

@@ -76,6 +76,11 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class Resumed:
+    """This process did not run for a while: nothing is decided before a look at the messages (delivery/gaps.py)."""
+
+
+@dataclass(frozen=True, slots=True)
 class LoadBases:
     """Historic releases, by their keys, that an incremental answer would begin at (section 5)."""
 
@@ -93,7 +98,7 @@ class Defer:
     """The request cannot be answered without waiting; ``work`` says for what."""
 
     request: Request
-    work: Load | LoadBases | CatchUp | Look | Elsewhere
+    work: Load | LoadBases | CatchUp | Look | Resumed | Elsewhere
 
 
 Outcome = Answer | Park | Defer

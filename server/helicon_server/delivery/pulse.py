@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from helicon_server.delivery.gaps import Gaps
 from helicon_server.delivery.histogram import SECONDS, Histogram
 
 TICKS_PER_S: Final = 20
@@ -20,10 +21,12 @@ _log = structlog.get_logger("helicon.delivery")
 class Pulse:
     """Ticks twenty times a second. How late a tick comes is how long something held the loop, less one tick."""
 
-    def __init__(self, every_second: Sequence[Callable[[], None]] = ()) -> None:
+    def __init__(self, every_second: Sequence[Callable[[], None]] = (), gaps: Gaps | None = None) -> None:
+        """``gaps`` are told of every tick."""
         self.lag = Histogram(SECONDS)
         self._recent: deque[float] = deque([0.0], maxlen=_REMEMBERED_S)  # the longest lag of each second
         self._every_second = every_second
+        self._gaps = gaps
         self._timer: asyncio.TimerHandle | None = None
         self._ticks = 0
 
@@ -34,10 +37,14 @@ class Pulse:
 
     def start(self) -> None:
         """Begins to tick in the running event loop."""
+        if self._gaps is not None:
+            self._gaps.start()
         self._set(asyncio.get_running_loop().time() + 1 / TICKS_PER_S)
 
     def stop(self) -> None:
         """Ends it. Safe to call twice and before ``start``."""
+        if self._gaps is not None:
+            self._gaps.stop()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -51,6 +58,8 @@ class Pulse:
         self.lag.add(late)
         self._recent[-1] = max(self._recent[-1], late)
         self._set(now + 1 / TICKS_PER_S)
+        if self._gaps is not None:
+            self._gaps.tick()
         self._ticks += 1
         if self._ticks % TICKS_PER_S == 0:
             self._recent.append(0.0)
