@@ -15,6 +15,7 @@ from helicon.protocol.names import (
     DEFAULT_CLUSTER,
     DEFAULT_NAMESPACE,
     NO_APP_ID_PLACEHOLDER,
+    is_name,
     strip_properties,
     watch_key,
 )
@@ -23,14 +24,14 @@ from helicon_server.delivery.asking import NOBODY, Asking
 from helicon_server.delivery.folding import fold
 from helicon_server.delivery.gray import AppRules, GraySelection
 from helicon_server.delivery.polls import Watched
+from helicon_server.delivery.remembered import REMEMBERED, new_number
 from helicon_server.domain.gray import LiveBranch
 from helicon_server.domain.model import LiveRelease, NamespaceDefinition
-from helicon_server.domain.names import NamespaceRef
+from helicon_server.domain.names import NAME_LENGTH_LIMIT, NamespaceRef
 
 if TYPE_CHECKING:
     from helicon_server.delivery.follower import Follower
 
-_WATCHED_LIMIT: Final = 20_000  # remembered watches; they are rebuilt when dropped
 _REPLACED_LIMIT: Final = 10_000  # remembered releases that clients may still hold
 _PLACEHOLDER: Final = NO_APP_ID_PLACEHOLDER.lower()
 
@@ -71,7 +72,7 @@ class EnvironmentView:
         "_own",
         "_public",
         "_replaced",
-        "_watched",
+        "_watches",
         "follower",
         "gone",
         "incremental",
@@ -89,7 +90,7 @@ class EnvironmentView:
         self._newest: dict[str, int] = {}
         self._own: dict[str, dict[str, NamespaceDefinition]] = {}  # app -> name -> definition
         self._public: dict[str, _Public] = {}
-        self._watched: dict[tuple[str, str, str, str], Watched] = {}
+        self._watches = new_number()  # of those that are remembered and still hold; a new one forgets them
         self._gray: dict[str, GraySelection] = {}
         self._access: dict[str, AppKeys] = {}
         self._replaced: dict[str, LiveRelease] = {}  # by release key, oldest first
@@ -108,7 +109,7 @@ class EnvironmentView:
         for definition in definitions:
             if definition.public:
                 self._public[fold(definition.name)] = _Public(definition.app, definition.name)
-        self._watched.clear()
+        self._watches = new_number()
         self.version += 1
 
     def replace_access(self, app: str, keys: AppKeys | None) -> bool:
@@ -139,7 +140,7 @@ class EnvironmentView:
         self._public.clear()
         self._heads.clear()
         self._gray.clear()
-        self._watched.clear()
+        self._watches = new_number()
         self.version += 1
         for app, owned in definitions.items():
             self.replace_definitions(app, owned)
@@ -299,21 +300,23 @@ class EnvironmentView:
 
     def watched(self, app: str, cluster: str, data_center: str, namespace: str) -> Watched:
         """The watch keys of one namespace for one client (section 7.3); equal polls share one object."""
-        identity = (app, cluster, data_center, namespace)
-        found = self._watched.get(identity)
+        identity = (self._watches, app, cluster, data_center, namespace)
+        found = REMEMBERED.find(identity)
         if found is not None:
             return found
+        asked = (app, cluster, data_center, namespace)
+        if not _storable(stripped := strip_properties(namespace)):
+            return Watched(stripped, (), (), asked)  # nothing is ever published there
         name = self.normalise(app, namespace)
         apps = [] if fold(app) == _PLACEHOLDER else [app]
         owner = self.public_owner(app, name)
         if owner is not None:
             apps.append(owner)
-        spelled = [watch_key(each, of, name) for each in apps for of in _cluster_order(cluster, data_center)]
-        keys = tuple(fold(f"{self.name}/{key}") for key in spelled)
-        made = Watched(strip_properties(namespace), tuple(spelled), keys, identity)
-        if len(self._watched) >= _WATCHED_LIMIT:
-            self._watched.clear()
-        self._watched[identity] = made
+        clusters = [of for of in _cluster_order(cluster, data_center) if _storable(of)]
+        spelled = [watch_key(each, of, name) for each in apps if _storable(each) for of in clusters]
+        keys = tuple([fold(f"{self.name}/{key}") for key in spelled])
+        made = Watched(stripped, tuple(spelled), keys, asked)
+        REMEMBERED.keep(identity, made)
         return made
 
     def watched_alone(self, app: str, cluster: str, data_center: str, namespace: str) -> Watched:
@@ -366,6 +369,11 @@ class EnvironmentView:
             if branch is not None and branch.release_key not in gone:
                 return gray.releases[branch.name]
         return self._heads.get(key)
+
+
+def _storable(name: str) -> bool:
+    """Whether something can be stored under a name; what cannot never fires, and its keys would only take memory."""
+    return len(name) <= NAME_LENGTH_LIMIT and is_name(name)
 
 
 def _spelling(ref: NamespaceRef) -> str:

@@ -55,7 +55,7 @@ class MemoryGuard:
         self._worst = 0.0
 
     def look(self) -> None:
-        """Reads how much is taken; to be called about once a second."""
+        """Reads how much is taken; to be called about once a second, and after some mebibytes of new polls."""
         fullest = max(self._read(), key=lambda each: each.share, default=None)
         if fullest is None:
             return
@@ -66,7 +66,7 @@ class MemoryGuard:
         elif self.short and share < _WELL:
             self.short = False
             self._worst = 0.0
-            self._hub.ceiling = None
+            self._hub.ceiling = self._hub.ceiling_bytes = None
             self._store.resize(self._budget)
             _log.info("delivery.memory_well", limit=fullest.name, used_mb=fullest.used >> 20)
 
@@ -75,6 +75,8 @@ class MemoryGuard:
         # Growth while few are held is not theirs: a node that lost its clients must not refuse them for ever.
         if ceiling is None or held >= ceiling * _KEPT_POLLS:
             self._hub.ceiling = int(held * _KEPT_POLLS)
+            # Few large polls must not take the places of many small ones.
+            self._hub.ceiling_bytes = int(self._hub.taken_bytes * _KEPT_POLLS)
         self._store.resize(int(self._budget * _KEPT_CONTENT))
         if not self.short:
             self.short = True

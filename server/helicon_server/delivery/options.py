@@ -17,13 +17,14 @@ class DeliveryOptions:
     catch_up_s: float = 1.0  # how long a read waits for a message that only its client has seen
     content_budget_bytes: int = 256 * MIB
     max_waiters: int = 50_000  # held polls of this node; more are refused with 503
-    max_watched: int = 500_000  # names that held polls wait for, all polls together; about half a kilobyte each
-    max_waiters_per_peer: int = 2_000  # held polls of one address; many services may share one
+    max_waiters_bytes: int = 256 * MIB  # of held polls; one for a short name takes two to three kilobytes
+    max_waiters_per_peer: int = 10_000  # held polls of one address; many clients may share one
+    max_waiters_per_client: int = 200  # held polls of one client, as far as clients of one address can be told apart
     max_waiters_per_app: int = 20_000  # held polls of one app's clients, wherever they are
     requests_per_client: int = 0  # a second; 0 is no limit. The server's settings give one
     requests_per_address: int = 0
     memory_limit_bytes: int | None = None  # of this process; what the machine sets counts besides
     access_key_tolerance_s: float = 60.0  # a signed request may be this old, or from this far in the future
     slice_size: int = 200  # held polls answered before the event loop gets its turn
-    retry_after_s: int = 1  # what a refused client is told
+    retry_after_s: int = 1  # what a refused client is told at least; spread over some seconds from here
     warm_up: bool = True  # read the newest releases into memory behind the start

@@ -6,8 +6,9 @@ Apollo client protocol, section 7.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from helicon_server.delivery.index import EnvironmentView
 
 ENTRY_LIMIT: Final = 2_000  # namespaces of one poll
+_WATCH_OVERHEAD: Final = 320  # bytes of a watch without its texts: the object, three tuples, what refers to it
+_KEY_OVERHEAD: Final = 200  # bytes of a key in the hub: an entry of its table, a place in tuples, its set of polls
 _ID: Final = re.compile(r"-?[0-9]{1,19}")  # int() also takes other scripts' digits, underscores and spaces
 
 
@@ -42,6 +45,12 @@ class Watched:
     keys: tuple[str, ...]
     asked: tuple[str, str, str, str]
     legacy: bool = False
+    cost: int = field(init=False, repr=False)
+    """Bytes that a poll for it takes at most: the texts, what holds them, and the hub's entries for its keys."""
+
+    def __post_init__(self) -> None:
+        cost = sum(map(sys.getsizeof, (self.name, *self.spelled, *self.keys, *self.asked)))
+        object.__setattr__(self, "cost", cost + _WATCH_OVERHEAD + len(self.keys) * _KEY_OVERHEAD)
 
 
 def parse_notifications(text: str) -> list[tuple[str, int]]:
@@ -116,7 +125,10 @@ def pushed(view: EnvironmentView, watched: Sequence[Watched], fired: Collection[
         newest = [found for key in keys if key in fired and (found := view.newest(key)) is not None]
         return _legacy_answer(watched[0], max(newest)) if newest else NOT_MODIFIED
     entries = []
+    fired = fired if isinstance(fired, frozenset) else frozenset(fired)
     for each in watched:
+        if fired.isdisjoint(each.keys):  # nearly all of a poll for a thousand names
+            continue
         details = _details(view, each, [key for key in each.keys if key in fired])
         if details:
             entries.append(_entry(each, details))

@@ -17,7 +17,7 @@ from urllib.parse import unquote_plus, unquote_to_bytes
 # characters, each with some eighty bytes of escaped JSON around it.
 TARGET_LIMIT = 160 * 1024
 PATH_LIMIT = 60 * 1024  # bytes of the path alone; servers' own parsers of paths end at 65,535
-NAME_LIMIT = 256  # characters of one name in a request; stored names are shorter, and what is remembered stays bounded
+NAME_LIMIT = 139  # characters of one name in a request: of the longest stored one, with ".properties" behind it
 
 HeaderOf = Callable[[bytes], bytes | None]
 """Finds the first header of a lower-case name."""

@@ -75,7 +75,7 @@ class ShortPolls:
         if asked is None:
             return
         if asked not in self._known:
-            cost = 2 * len(target) + _OVERHEAD
+            cost = 2 * len(target) + _OVERHEAD + sum([each.cost for each in park.watched])
             if len(self._known) >= _KNOWN_LIMIT or self.remembered_bytes + cost > _KNOWN_BYTES:
                 self._known.clear()
                 self.remembered_bytes = 0

@@ -341,14 +341,14 @@ class TestParameters:
 
     @pytest.mark.parametrize("position", range(4))
     async def test_name__longer_than_any__is_400(self, world: World, client: Client, position: int) -> None:
-        """What is remembered of requests must stay bounded; 256 characters still pass."""
+        """What is remembered of requests must stay bounded; 139 characters still pass."""
         await world.publish("shop", "application", {"a": "1"})
         await client.seen(world)
         names = ["shop", "hz", "application", "sh"]
 
-        names[position] = "x" * 257
+        names[position] = "x" * 140
         refused = await client.get(configs(*names[:3], dataCenter=names[3]))
-        names[position] = "x" * 256
+        names[position] = "x" * 139
         accepted = await client.get(configs(*names[:3], dataCenter=names[3]))
 
         assert (refused.status, body(refused)["code"]) == (400, "name_too_long")

@@ -143,7 +143,7 @@ async def test_environment_that_is_gone__is_not_held_for(world: World, client: C
 
 async def test_remembered_polls__are_bounded(client: Client) -> None:
     known = client.plane._decider._short_polls
-    names = [f"{number:0200}" for number in range(6_000)]
+    names = [f"{number:0100}" for number in range(6_000)]
 
     for name in names:
         client.decide(poll("shop", "default", {name: -1}))
