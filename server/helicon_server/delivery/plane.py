@@ -26,6 +26,7 @@ from helicon_server.delivery.answers import container_error
 from helicon_server.delivery.decision import Decider
 from helicon_server.delivery.directory import Directory
 from helicon_server.delivery.follower import Follower
+from helicon_server.delivery.gaps import Gaps, look_at_all
 from helicon_server.delivery.gate import Traffic, gate
 from helicon_server.delivery.hub import (
     AppFullError,
@@ -42,7 +43,7 @@ from helicon_server.delivery.integrity import ContentCorruptError
 from helicon_server.delivery.limits import RateLimits
 from helicon_server.delivery.memory_guard import MemoryGuard, ProcessMemory
 from helicon_server.delivery.options import DeliveryOptions
-from helicon_server.delivery.outcomes import Answer, CatchUp, Defer, Elsewhere, Load, LoadBases, Look, Park
+from helicon_server.delivery.outcomes import Answer, CatchUp, Defer, Elsewhere, Load, LoadBases, Look, Park, Resumed
 from helicon_server.delivery.polls import compare
 from helicon_server.delivery.pulse import Pulse
 from helicon_server.delivery.registry import Registry
@@ -51,7 +52,7 @@ from helicon_server.delivery.snapshot.file import SnapshotFile
 from helicon_server.delivery.snapshot.keeper import Restored, SnapshotKeeper
 from helicon_server.delivery.snapshot.served import ServedByFollower
 from helicon_server.delivery.store import Content, ReleaseId, ReleaseStore, identity
-from helicon_server.delivery.waited import Waited
+from helicon_server.delivery.waited import NOT_YET, Waited
 from helicon_server.delivery.warmup import warm_up
 from helicon_server.domain.errors import Unavailable
 from helicon_server.storage.contract import ConfigDatabase
@@ -149,8 +150,10 @@ class DeliveryPlane:
         self.memory = ProcessMemory(self.options.memory_limit_bytes)
         self.memory_guard = MemoryGuard(self.hub, self.store, self.memory)
         self.hub.look = self.memory_guard.look
-        self.pulse = Pulse([self._limits.next_window, self.memory_guard.look, self._decider.short_way.second_passed])
-        self.decide = gate(self._decider.decide, self.traffic, self._limits, self.options.retry_after_s)
+        self._gaps = Gaps(lambda: look_at_all(self._followers, self.options.catch_up_s))
+        every_second = [self._limits.next_window, self.memory_guard.look, self._decider.short_way.second_passed]
+        self.pulse = Pulse(every_second, self._gaps)
+        self.decide = gate(self._decider.decide, self.traffic, self._limits, self._gaps, self.options.retry_after_s)
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -258,9 +261,12 @@ class DeliveryPlane:
                     )
                 case LoadBases(view, keys):
                     waited.bases = await self._decider.bases.load(view, keys)
+                case Resumed():
+                    pass  # every wait ends with this one
                 case Elsewhere():
                     raise ValueError("discovery and health are answered by the HTTP face")
-            outcome = self._decider.decide_again(request, waited)
+            await self._gaps.over()  # nearly always at once
+            outcome = self._decider.decide_again(request, NOT_YET if isinstance(defer.work, Resumed) else waited)
             if not isinstance(outcome, Defer):
                 return outcome
             defer = outcome
