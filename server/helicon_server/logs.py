@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Literal
+import time
+from typing import Final, Literal
 
 import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+_RARELY_S: Final = 60.0
+_SENTENCES: Final = 100
+_NO_REQUEST: Final = "Invalid HTTP request received."
 
 
 def configure(form: Literal["json", "text"]) -> None:
@@ -46,6 +51,31 @@ def configure(form: Literal["json", "text"]) -> None:
     root.setLevel(logging.INFO)
     for chatty in ("uvicorn", "uvicorn.error", "alembic"):  # our own events tell of start, stop and migrations
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").filters[:] = [_Rarely()]
+
+
+class _Rarely(logging.Filter):
+    """Lets a warning of uvicorn through once a minute: bytes of anybody make it, for each connection.
+
+    Not at all the one of bytes that are no request: ``http.bounded_protocol`` notes them, with the peer.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._noted: dict[str, float] = {}  # by sentence; uvicorn's have no parameters
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tells whether a line is written."""
+        if record.levelno != logging.WARNING:
+            return True
+        if record.msg == _NO_REQUEST:
+            return False
+        now = time.monotonic()
+        if now - self._noted.get(str(record.msg), -_RARELY_S) < _RARELY_S:
+            return False
+        if len(self._noted) < _SENTENCES:
+            self._noted[str(record.msg)] = now
+        return True
 
 
 def _dumps(event: EventDict, **_: object) -> str:

@@ -9,7 +9,10 @@ of a client in a tight loop may hold twice its allowance, no later one does.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Final
+
+import structlog
 
 from helicon_server.delivery.requests import HeaderOf
 
@@ -18,13 +21,27 @@ _FORWARDED: Final = b"x-forwarded-for"
 _SHOWN: Final = 128  # bytes of a forwarded chain that count: its end, which the nearest proxy wrote
 _NAMELESS_SHARE: Final = 10  # allowances that the clients share which say nothing about themselves
 _CLIENTS: Final = 100_000  # told apart within one window; more share the allowance of the nameless
+_REFUSED_PEERS: Final = 1_000  # told apart between two notes in the log
+_NOTE_EVERY: Final = 60  # windows
 _NAMELESS: Final = (b"", b"")
+
+_log = structlog.get_logger("helicon.delivery")
 
 
 class RateLimits:
     """Counts requests of the client protocol. All calls belong to one event loop."""
 
-    __slots__ = ("_addresses", "_clients", "_free", "_per_address", "_per_client", "_watched", "window")
+    __slots__ = (
+        "_addresses",
+        "_clients",
+        "_free",
+        "_note_at",
+        "_per_address",
+        "_per_client",
+        "_refused",
+        "_watched",
+        "window",
+    )
 
     def __init__(self, per_client: int, per_address: int) -> None:
         """Takes requests a second; 0 is no limit."""
@@ -34,13 +51,19 @@ class RateLimits:
         self._free: float = min((limit for limit in (per_client, per_address) if limit), default=float("inf"))
         self._addresses: dict[str, int] = {}
         self._clients: dict[tuple[str, tuple[bytes, bytes]], int] = {}
+        self._refused: Counter[str] = Counter()  # requests by peer since the last note
+        self._note_at = 0  # window before which none is written
         self._watched: frozenset[str] = frozenset()  # addresses whose clients are counted from the first request on
 
     def refuses(self, peer: str, target: bytes, header: HeaderOf) -> bool:
         """Counts one request and tells whether it is one too many."""
         count = self._addresses.get(peer, 0) + 1
         self._addresses[peer] = count
-        return count > self._free and self._too_many(peer, count, target, header)
+        if count <= self._free or not self._too_many(peer, count, target, header):
+            return False
+        if peer in self._refused or len(self._refused) < _REFUSED_PEERS:
+            self._refused[peer] += 1
+        return True
 
     def next_window(self) -> None:
         """Forgets what was counted; to be called once a second."""
@@ -50,6 +73,21 @@ class RateLimits:
         self._watched = frozenset(busy)
         self._addresses = dict.fromkeys(busy, int(free)) if busy else {}  # so that the next request is looked at
         self._clients = {}
+        if self._refused and self.window >= self._note_at:
+            self._note()
+
+    def _note(self) -> None:
+        """Tells of those refused since the last note, at most once a minute: a loop is seen by nobody otherwise."""
+        ((peer, requests),) = self._refused.most_common(1)
+        _log.warning(
+            "delivery.clients_throttled",
+            peer=peer,  # the busiest one
+            requests=requests,
+            peers=len(self._refused),
+            all_requests=self._refused.total(),
+        )
+        self._refused.clear()
+        self._note_at = self.window + _NOTE_EVERY
 
     def _ahead(self, peer: str) -> int:
         return int(self._free) if peer in self._watched else 0

@@ -10,14 +10,17 @@ already, and ends the connection.
 from __future__ import annotations
 
 import asyncio
+import time
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any, ClassVar, Final, Protocol
 
+import structlog
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from helicon_server.delivery.answers import container_error, target_too_long
+from helicon_server.delivery.observed import Notes
 from helicon_server.delivery.outcomes import Answer
 from helicon_server.delivery.requests import PATH_LIMIT, TARGET_LIMIT
 from helicon_server.http.bounds import Bounds
@@ -25,6 +28,8 @@ from helicon_server.http.uvicorn_fit import check_uvicorn
 
 _DISCARD_LIMIT: Final = 1024 * 1024  # bytes read from a refused client, so that it gets to read why
 _RETRY_AFTER_S: Final = 1
+_notes = Notes()  # of this process: nobody needs a token to make the log grow
+_log = structlog.get_logger("helicon.http")
 _LOOKS: Final = 10  # at a body in ``body_s`` at most
 
 
@@ -157,6 +162,10 @@ class BoundedProtocol(HttpToolsProtocol):
         verdict, self._verdict = self._verdict, None
         if verdict is None:
             verdict = container_error(400, "malformed_request", "This is not a request of HTTP/1.1.", b"")
+        unnoted = _notes.due(verdict.code, time.monotonic())
+        if unnoted is not None:  # uvicorn's own line for each of them has no address and is dropped (``logs``)
+            peer = self.client[0] if self.client else ""
+            _log.warning("http.request_refused", code=verdict.code, peer=peer, unnoted=unnoted)
         self._refuse(verdict)
 
     # --- events of the parser ---------------------------------------------------------------------

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import pytest
 
 from tests.integration.server.commands import NOTHING_GIVEN
+from tests.support.ports import LOOPBACK
 from tests.support.server import BOOTSTRAP_PASSWORD, BOOTSTRAP_TOKEN, ServerProcess, Servers
 
 VALUE = "v-that-no-log-may-show"
@@ -78,3 +80,22 @@ def test_generated_password__is_on_standard_output_alone(servers: Servers) -> No
     shown = node.stdout.partition("password: ")[2].split()[0]
     assert node.stop() == 0
     assert shown not in node.stderr
+
+
+def test_bytes_that_are_no_request__are_noted_once_with_their_peer(servers: Servers) -> None:
+    """Anybody can send them: a line for each would fill the disk, and one without an address helps nobody."""
+    node = servers.start("--log-format", "json")
+    for sent in [b"RUBBISH\r\n\r\n"] * 5 + [
+        b"GET / HTTP/1.1\r\nHost: n\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
+    ] * 5:
+        with socket.create_connection((LOOPBACK, node.port), timeout=30) as connection:
+            connection.sendall(sent)
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(65_536):
+                pass
+    assert node.stop() == 0
+    (note,) = node.logs("http.request_refused")
+    assert (note["code"], note["peer"], note["unnoted"]) == ("malformed_request", LOOPBACK, 0)
+    lines = [line["message"] for line in node.logs("library.uvicorn.error")]
+    assert len(lines) == len(set(lines)), "each sentence once"
+    assert not any("Invalid HTTP request" in line for line in lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from structlog.testing import capture_logs
 
 from helicon_server.delivery.limits import RateLimits
 
@@ -106,3 +107,25 @@ def test_limit__of_zero__is_none(per_client: int, per_address: int, expected: in
     refused(limits, 100, ip="10.1.1.1")
     limits.next_window()
     assert refused(limits, 100, ip="10.1.1.1") == expected
+
+
+def test_refusals__are_noted_once_a_minute_with_the_busiest_peer() -> None:
+    """Without the note nobody learns who asks in a loop; more of them would be a flood of their own."""
+    limits = RateLimits(10, 20)
+    with capture_logs() as logs:
+        for _ in range(61):
+            refused(limits, 90)
+            refused(limits, 50, peer="10.0.0.2")
+            limits.next_window()
+    events = [(each["event"], each["peer"], each["peers"]) for each in logs]
+    assert events == [("delivery.clients_throttled", "10.0.0.1", 2)] * 2
+    assert logs[1]["all_requests"] > logs[0]["all_requests"] > logs[0]["requests"] > 0
+
+
+def test_nobody_refused__nothing_is_noted() -> None:
+    limits = RateLimits(10, 20)
+    with capture_logs() as logs:
+        for _ in range(3):
+            refused(limits, 5)
+            limits.next_window()
+    assert not logs
