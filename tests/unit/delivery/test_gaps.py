@@ -8,7 +8,7 @@ import pytest
 
 from helicon_server.delivery.gaps import GAP_S, Gaps
 from helicon_server.delivery.options import DeliveryOptions
-from helicon_server.delivery.outcomes import Answer, Defer, Park, Resumed
+from helicon_server.delivery.outcomes import Answer, Defer, Load, Park, Resumed
 from helicon_server.delivery.plane import DeliveryPlane
 from tests.support.wait import wait_until_async
 from tests.unit.delivery.world import Client, World, body, configs, entries, poll
@@ -218,6 +218,19 @@ class TestPlane:
         await wait_until_async(lambda: plane.health().databases[0].away_since is not None, 10, "failed look")
         world.database.away = False
         assert body(await asked)["configurations"] == {"a": "new"}
+        await plane.stop()
+
+    async def test_gap__while_a_read_waits_for_content__is_found_as_well(self, world: World) -> None:
+        plane = world.plane(DeliveryOptions(sweep_s=60, warm_up=False, content_budget_bytes=1))
+        await plane.start()
+        client, _, _ = await behind(plane, world)
+        outcome = client.decide(READ)
+        assert isinstance(outcome, Defer)
+        assert isinstance(outcome.work, Load)
+        sleep(plane)
+        answer = await plane.resolve(outcome)
+        assert isinstance(answer, Answer)
+        assert body(answer)["configurations"] == {"a": "new"}
         await plane.stop()
 
     async def test_health__behind_a_gap__does_not_wait_for_a_look(self, plane: DeliveryPlane) -> None:
