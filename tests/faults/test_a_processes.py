@@ -201,7 +201,7 @@ class TestShort:
                     break
         assert refused is not None, "no poll was ever refused"
         assert (refused.status, refused.code) == (503, "memory_short")
-        assert refused.headers["retry-after"] == "1"
+        assert "1" <= refused.headers["retry-after"] <= "5"
         assert metric(node, "helicon_memory_short") == 1
         assert metric(node, "helicon_refusals_total", code="memory_short") > 0
         assert node.request("GET", "/health/ready", token=None).status == 200
@@ -234,7 +234,9 @@ class TestShort:
                 answers.append(await asyncio.wait_for(each.answer(), DEADLINE_S))
         told = [answer for answer in answers if answer.status == 503]
         assert told
-        assert {(answer.code, answer.headers["retry-after"]) for answer in told} == {("too_many_connections", "1")}
+        assert {(answer.code, "1" <= answer.headers["retry-after"] <= "5") for answer in told} == {
+            ("too_many_connections", True)
+        }
         before = _processor_s(node)
         began = time.monotonic()
         for _ in range(20):

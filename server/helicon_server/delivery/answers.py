@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
+from itertools import cycle
 from typing import Final
 
 import orjson
@@ -29,9 +30,14 @@ _INERT: Final[tuple[Header, ...]] = (
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'; sandbox"),
 )
+RETRY_SPREAD_S: Final = 5
+"""How many different numbers of seconds refused clients are told."""
+
 _VARY: Final[tuple[Header, ...]] = ((b"vary", b"accept-encoding"),)
 PACKED_FROM: Final = 1024
 """Bytes of a body that is compressed where the client offers it; a smaller one fits into one packet anyway."""
+
+_LATER: Final = cycle(range(RETRY_SPREAD_S))
 
 _PATH_SHOWN_LIMIT: Final = 2_000
 
@@ -95,10 +101,14 @@ def handler_error(status: int, code: str, message: str, exception: str) -> Answe
 
 
 def container_error(status: int, code: str, message: str, path: bytes, *, retry_after_s: int | None = None) -> Answer:
-    """The error body of Apollo's container (section 1.3), with our stable code and a message added."""
+    """The error body of Apollo's container (section 1.3), with our stable code and a message added.
+
+    ``retry_after_s`` is the least that is said: answers in a row say up to four seconds more, one after the other, so
+    that ten thousand clients that were refused in one moment do not come back in one.
+    """
     extra: tuple[Header, ...] = ()
     if retry_after_s is not None:
-        extra = ((b"retry-after", str(retry_after_s).encode()),)
+        extra = ((b"retry-after", str(retry_after_s + next(_LATER)).encode()),)
     body: Mapping[str, object] = {
         "timestamp": _now(),
         "status": status,

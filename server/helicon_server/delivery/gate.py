@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import cycle
 from typing import Final
 
-from helicon_server.delivery.answers import container_error
+from helicon_server.delivery.answers import RETRY_SPREAD_S, container_error
 from helicon_server.delivery.gaps import Gaps
 from helicon_server.delivery.limits import RateLimits
 from helicon_server.delivery.outcomes import Answer, Defer, Outcome, Resumed
@@ -93,15 +94,17 @@ def gate(decide: Decide, traffic: Traffic, limits: RateLimits, gaps: Gaps, retry
     refuses = limits.refuses
     clock = gaps.clock
 
-    @lru_cache(maxsize=64)  # a loop asks the same path again and again, and its refusal must cost next to nothing
-    def refusal(path: bytes, _window: int) -> Answer:
+    turns = cycle(range(RETRY_SPREAD_S))
+
+    @lru_cache(maxsize=256)  # a loop asks the same path again and again, and its refusal must cost next to nothing
+    def refusal(path: bytes, _window: int, _turn: int) -> Answer:
         message = "This client asks more often than it may."
         return container_error(429, "too_many_requests", message, path, retry_after_s=retry_after_s)
 
     def decide_within_limits(method: str, target: bytes, header: HeaderOf, peer: str) -> Outcome:
         outcome: Outcome
         if refuses(peer, target, header) and _limited(target):
-            outcome = refusal(target.partition(b"?")[0][:_PATH_KEPT], limits.window)
+            outcome = refusal(target.partition(b"?")[0][:_PATH_KEPT], limits.window, next(turns))
         elif clock() > gaps.fresh_until and gaps.open() and _surface(target) in _FRESH:
             return Defer(Request(method, target, header, peer), Resumed())
         else:

@@ -24,6 +24,8 @@ _CLIENTS: Final = 100_000  # told apart within one window; more share the allowa
 _REFUSED_PEERS: Final = 1_000  # told apart between two notes in the log
 _NOTE_EVERY: Final = 60  # windows
 _NAMELESS: Final = (b"", b"")
+_LARGE: Final = 4_096  # bytes of a target; a poll for some forty names is smaller
+_BYTES_OF_ONE: Final = 100  # beyond that, about a name of a poll: that costs nearly as much as a read
 
 _log = structlog.get_logger("helicon.delivery")
 
@@ -56,11 +58,18 @@ class RateLimits:
         self._watched: frozenset[str] = frozenset()  # addresses whose clients are counted from the first request on
 
     def refuses(self, peer: str, target: bytes, header: HeaderOf) -> bool:
-        """Counts one request and tells whether it is one too many."""
-        count = self._addresses.get(peer, 0) + 1
-        self._addresses[peer] = count
-        if count <= self._free or not self._too_many(peer, count, target, header):
+        """Counts one request and tells whether it is one too many.
+
+        A large one, a poll for hundreds of names, counts as the many that it costs as much as. It passes whole when
+        anything of the allowance is left: one that is larger than the allowance must be served now and then.
+        """
+        before = self._addresses.get(peer, 0)
+        size = len(target)
+        weight = 1 if size < _LARGE else 1 + (size - _LARGE) // _BYTES_OF_ONE
+        self._addresses[peer] = before + weight
+        if before < self._free or not self._too_many(peer, before, weight, target, header):
             return False
+        self._addresses[peer] = before + 1  # a refusal costs little whatever was asked, and neighbours share the rest
         if peer in self._refused or len(self._refused) < _REFUSED_PEERS:
             self._refused[peer] += 1
         return True
@@ -92,8 +101,8 @@ class RateLimits:
     def _ahead(self, peer: str) -> int:
         return int(self._free) if peer in self._watched else 0
 
-    def _too_many(self, peer: str, count: int, target: bytes, header: HeaderOf) -> bool:
-        if self._per_address and count - self._ahead(peer) > self._per_address:
+    def _too_many(self, peer: str, before: int, weight: int, target: bytes, header: HeaderOf) -> bool:
+        if self._per_address and before - self._ahead(peer) >= self._per_address:
             return True
         if not self._per_client:
             return False
@@ -103,6 +112,7 @@ class RateLimits:
         client = (peer, named)
         if client not in self._clients and len(self._clients) >= _CLIENTS:
             client = (peer, _NAMELESS)
-        made = self._clients.get(client, 0) + 1
-        self._clients[client] = made
-        return made > (self._per_client if client[1] != _NAMELESS else self._per_client * _NAMELESS_SHARE)
+        made = self._clients.get(client, 0)
+        allowed = self._per_client if client[1] != _NAMELESS else self._per_client * _NAMELESS_SHARE
+        self._clients[client] = made + (weight if made < allowed else 1)
+        return made >= allowed

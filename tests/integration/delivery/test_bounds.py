@@ -330,7 +330,7 @@ class TestNumber:
             surplus = await RawClient.connect(node)
             await surplus.get(READ)
             answer = await surplus.receive()
-            assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+            assert (answer.status, "1" <= answer.headers["retry-after"] <= "5") == (503, True)
             assert json.loads(answer.body)["code"] == "too_many_connections"
             await surplus.close()
             for client in clients:

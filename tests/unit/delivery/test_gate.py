@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from helicon_server.delivery.options import DeliveryOptions
@@ -9,6 +11,7 @@ from helicon_server.delivery.outcomes import Answer, Defer, Park
 from tests.unit.delivery.world import Client, World, body, configs, header, poll
 
 READ = configs("shop", "default", "application")
+SECONDS = (b"1", b"2", b"3", b"4", b"5")
 
 
 async def started(world: World, **options: int) -> Client:
@@ -25,7 +28,7 @@ def refusal(outcome: object, status: int) -> str:
     """The code of a refusal that says when to come back."""
     assert isinstance(outcome, Answer)
     assert outcome.status == status
-    assert header(outcome, b"retry-after") == b"1"
+    assert header(outcome, b"retry-after") in SECONDS
     assert outcome.code == body(outcome)["code"]
     return outcome.code
 
@@ -39,6 +42,15 @@ class TestRate:
         asked = [client.decide(READ + "?ip=10.1.1.1") for _ in range(6)]
         assert refusal(asked[5], 429) == "too_many_requests"
         assert (await client.get(READ + "?ip=10.1.1.2")).status == 200
+        await client.plane.stop()
+
+    async def test_refused_clients__are_told_different_times_to_come_back(self, world: World) -> None:
+        """All of one second would come back in one second."""
+        client = await started(world, requests_per_client=5)
+        asked = [client.decide(READ + "?ip=10.1.1.1") for _ in range(210)][-200:]
+        told = Counter(header(each, b"retry-after") for each in asked if isinstance(each, Answer))
+        assert set(told) == set(SECONDS)
+        assert max(told.values()) <= 80
         await client.plane.stop()
 
     async def test_health__is_never_refused(self, world: World) -> None:

@@ -129,3 +129,26 @@ def test_nobody_refused__nothing_is_noted() -> None:
             refused(limits, 5)
             limits.next_window()
     assert not logs
+
+
+def test_large_poll__counts_as_the_many_requests_that_it_costs() -> None:
+    limits = watching(per_client=1_000, per_address=100_000)
+    large = READ + b"?ip=10.1.1.1&x=" + b"x" * 84_000
+    assert [limits.refuses("10.0.0.1", large, no_header) for _ in range(4)] == [False, False, True, True]
+    assert refused(limits, 1_000, ip="10.1.1.2") == 0
+
+
+def test_large_poll__beyond_the_whole_allowance__passes_once_a_second() -> None:
+    """Refused for ever, its client would never learn of anything."""
+    limits = watching(per_client=10)
+    large = READ + b"?ip=10.1.1.1&x=" + b"x" * 84_000
+    for _ in range(3):
+        assert [limits.refuses("10.0.0.1", large, no_header) for _ in range(3)] == [False, True, True]
+        limits.next_window()
+
+
+def test_large_polls__that_are_refused__leave_the_address_to_others() -> None:
+    limits = watching(per_client=10, per_address=2_000)
+    large = READ + b"?ip=10.1.1.1&x=" + b"x" * 84_000
+    assert sum(limits.refuses("10.0.0.1", large, no_header) for _ in range(500)) == 499
+    assert refused(limits, 10, ip="10.1.1.2") == 0

@@ -461,7 +461,7 @@ class TestEnd:
         assert [(await woken(each)).status for each in held] == [304] * 3
         refused = await client.get(poll("shop", "default", {"other": -1}))
         assert (refused.status, body(refused)["code"]) == (503, "draining")
-        assert dict(refused.headers)[b"retry-after"] == b"1"
+        assert b"1" <= dict(refused.headers)[b"retry-after"] <= b"5"
         parked_late = plane.park(late, lambda _: None)
         assert isinstance(parked_late, Answer)
         assert parked_late.status == 503
