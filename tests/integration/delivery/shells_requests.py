@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from helicon_server.delivery.requests import PATH_LIMIT, TARGET_LIMIT
+from tests.integration.delivery.shells_clients import Asked, clients
+from tests.integration.delivery.shells_world import APP, PACKED, Known
 from tests.unit.delivery.world import configs, poll
 
-APP = "shop"
-NAMES = ("application", "large", "routes.json", "none")
+NAMES = ("application", "large", "routes.json", PACKED, "gray", "none")
+_NO_CHUNK = b"zz\r\n"
+_SHOWN = 1_000  # bytes of a piece of a talk that differs
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +26,18 @@ class Talk:
     reads_late: bool  # nothing before all is sent
     leaves: bool  # resets the connection instead of reading to its end
 
+    @property
+    def breaks_off(self) -> bool:
+        """A body of it is none: then the connection is closed over answers that are owed to requests before it."""
+        return _NO_CHUNK in b"".join(self.pieces)
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What clients of the tested state know: of each namespace its release key and the id of its message."""
+    def __repr__(self) -> str:
+        return f"<{sum(map(len, self.pieces))} bytes>"  # many are drawn at a time
 
-    release_keys: dict[str, str]
-    message_ids: dict[str, int]
+    def text(self) -> str:
+        """All of it, for the one that differs; of long pieces the beginning."""
+        shown = [piece if len(piece) < _SHOWN else piece[:_SHOWN] + b"..." for piece in self.pieces]
+        return f"{shown}, reads late: {self.reads_late}, leaves: {self.leaves}"
 
 
 def talks(known: Known) -> st.SearchStrategy[Talk]:
@@ -69,6 +77,12 @@ def _requests(known: Known) -> st.SearchStrategy[bytes]:
         st.sampled_from(_NO_BODY),
         st.sampled_from((b"", b"", b"\r\n")),
     )
+    particular = st.builds(
+        _request_of,
+        st.sampled_from(("GET", "GET", "GET", "HEAD")),
+        clients(known),
+        st.sampled_from(_NO_BODY * 3 + _BODIES[:1]),
+    )
     unusual = st.builds(
         _request,
         st.sampled_from(("GET", "GET", "HEAD", "POST")),
@@ -87,7 +101,12 @@ def _requests(known: Known) -> st.SearchStrategy[bytes]:
         st.sampled_from(_NO_BODY + _WRONG_BODIES),
         st.sampled_from((b"", b"", b" ", b"\x00")),
     )
-    return st.one_of(sensible, sensible, sensible, sensible, unusual, unusual, wrong)
+    return st.one_of(sensible, sensible, *[particular] * 5, unusual, wrong)
+
+
+def _request_of(method: str, asked: Asked, body: tuple[bytes, bytes]) -> bytes:
+    target, lines = asked
+    return _request(method, target, "HTTP/1.1", lines, body, b"")
 
 
 def _request(
@@ -145,7 +164,7 @@ _WRONG_BODIES = (
     (b"Content-Length: 4\r\nContent-Length: 5\r\n", b"body"),
     (b"Content-Length: x\r\n", b""),
     (b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n", b"0\r\n\r\n"),
-    (b"Transfer-Encoding: chunked\r\n", b"zz\r\n"),
+    (b"Transfer-Encoding: chunked\r\n", _NO_CHUNK),
     (b"Transfer-Encoding: gzip\r\n", b""),
 )
 
