@@ -128,6 +128,16 @@ async def test_drain__refuses_a_remembered_poll(world: World, client: Client) ->
     assert outcome.status == 503
 
 
+async def test_same_query_in_another_environment__is_held_for_that_one(world: World, client: Client) -> None:
+    await world.environments_more("TEST")
+    await client.seen(world)
+    target = poll("shop", "default", {"application": -1})
+
+    held = [client.decide(each) for each in (target, "/envs/test" + target, target)]
+
+    assert [each.view.name for each in held if isinstance(each, Park)] == ["DEV", "TEST", "DEV"]
+
+
 async def test_environment_that_is_gone__is_not_held_for(world: World, client: Client) -> None:
     await world.environments_more("TEST")
     await client.seen(world)
