@@ -65,7 +65,7 @@ class LongPolls:
         watched = view.watched_alone(app, cluster, data_center, namespace)
         if may_wait and known > view.follower.seen_id:
             # Compared now, it would be told the older id that this node knows: ids never go back for a client.
-            return Defer(request, CatchUp(view, known, NOT_MODIFIED))
+            return Defer(request, CatchUp(view, known, NOT_MODIFIED, self._options.legacy_hold_s))
         return self._held(view, request, (watched,), (known,), self._options.legacy_hold_s, may_wait=may_wait)
 
     def _held(
@@ -88,7 +88,7 @@ class LongPolls:
         if may_wait and beyond > view.follower.seen_id:
             # Held now, it would be woken by the very release that its client has been told of by another node. An id
             # that a look does not find is of a server that was rebuilt: that client is held, and told lower ids.
-            return Defer(request, CatchUp(view, beyond, NOT_MODIFIED))
+            return Defer(request, CatchUp(view, beyond, NOT_MODIFIED, hold_s))
         return Park(view, watched, known, hold_s, request.peer, request.path)
 
 

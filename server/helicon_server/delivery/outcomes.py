@@ -60,12 +60,14 @@ class Load:
 class CatchUp:
     """A message that the client has seen and this node has not (Apollo client protocol, section 4.6).
 
-    ``too_late`` is the answer when the wait is over and nobody knows yet whether the message exists.
+    ``too_late`` is the answer when the wait is over and nobody knows yet whether the message exists. A poll may wait
+    for ``hold_s`` seconds, as if it were held; for a read that is 0, and it waits as briefly as can be.
     """
 
     view: EnvironmentView
     message_id: int
     too_late: Answer
+    hold_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -59,6 +59,8 @@ from helicon_server.storage.contract import ConfigDatabase
 
 _TRIES: Final = 5  # waits for one request; each finds the next release that was published meanwhile
 _DRAIN_DEADLINE_S: Final = 5.0
+_BEHIND_LIMIT: Final = 5_000  # polls that wait for a database; more are answered sooner, and come back
+_BEHIND_SLICE_S: Final = 2.0  # after which such a poll sees that the node is stopping
 
 _log = structlog.get_logger("helicon.delivery")
 
@@ -145,6 +147,7 @@ class DeliveryPlane:
                 follower.keeper = self._keepers[follower] = keeper
         self.store.on_disk = self._content_on_disk
         self._warm_up: asyncio.Task[None] | None = None
+        self._behind = 0  # polls that know more than this node and wait for its database
         self.traffic = Traffic()
         self._limits = RateLimits(self.options.requests_per_client, self.options.requests_per_address)
         self.memory = ProcessMemory(self.options.memory_limit_bytes)
@@ -241,10 +244,11 @@ class DeliveryPlane:
     async def _resolved(self, defer: Defer) -> Answer | Park:
         request = defer.request
         waited = Waited()
+        began = asyncio.get_running_loop().time()
         for _ in range(_TRIES):
             match defer.work:
-                case CatchUp(view, message_id, too_late):
-                    if not await view.follower.catch_up(message_id, self.options.catch_up_s):
+                case CatchUp(view, message_id, too_late, hold_s):
+                    if not await self._caught_up(view.follower, message_id, hold_s):
                         return too_late
                 case Look(view):
                     await view.follower.look(self.options.catch_up_s)
@@ -267,10 +271,34 @@ class DeliveryPlane:
                     raise ValueError("discovery and health are answered by the HTTP face")
             await self._gaps.over()  # nearly always at once
             outcome = self._decider.decide_again(request, NOT_YET if isinstance(defer.work, Resumed) else waited)
-            if not isinstance(outcome, Defer):
+            if isinstance(outcome, Park):  # no client waits for longer than one hold
+                left = outcome.hold_s - (asyncio.get_running_loop().time() - began)
+                return replace(outcome, hold_s=max(0.0, left))
+            if isinstance(outcome, Answer):
                 return outcome
             defer = outcome
         return self._unavailable(request.path, "release_unavailable", "The release could not be read.")
+
+    async def _caught_up(self, follower: Follower, message_id: int, hold_s: float) -> bool:
+        """Waits until a node that may be behind its client is not; False when the wait is over.
+
+        While the database is away, a poll that was told by another node is kept here and not in the hub: the first
+        look behind the outage would wake it there for what it knows. Answered 304 at once, it would only come back.
+        """
+        if await follower.catch_up(message_id, self.options.catch_up_s):
+            return True
+        if self._behind >= _BEHIND_LIMIT or self.hub.ceiling is not None:
+            return False
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + hold_s - self.options.catch_up_s
+        self._behind += 1
+        try:
+            while (left := deadline - loop.time()) > 0 and not self._decider.polls.draining:
+                if await follower.catch_up(message_id, min(left, _BEHIND_SLICE_S)):
+                    return True
+        finally:
+            self._behind -= 1
+        return False
 
     def _parked(self, park: Park, wake: Wake) -> Waiter | Answer:
         if self._decider.polls.draining:

@@ -327,14 +327,6 @@ class TestPush:
         assert news["notificationId"] == await world.newest_message()
         assert news["notificationId"] != told
 
-    async def test_told_by_another_node__database_away__is_304_and_not_held(self, world: World, client: Client) -> None:
-        """Nobody knows whether the id exists; held, the poll would end with what its client has been told of."""
-        world.database.away = True
-
-        answer = await client.get(poll("shop", "default", {"application": 10**9}))
-
-        assert (answer.status, answer.body) == (304, b"")
-
     async def test_publish_of_several__is_told_in_one_answer(self, world: World, client: Client) -> None:
         held = client.hold(poll("shop", "default", {"one": -1, "two": -1, "three": -1}))
 
