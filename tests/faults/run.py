@@ -139,33 +139,35 @@ class _Run:
         return {namespace: live[namespace] for namespace in self.plan.namespaces if namespace in live}
 
     def _stored(self) -> list[Stored]:
-        """What the database holds. The nth release of a namespace belongs to its nth message.
+        """What the database holds. The transaction that wrote a release wrote its message: both name it (``xmin``).
 
-        Releases of a branch are left out: each is made with one of its namespace, and has that one's number.
+        Releases of a branch are left out: each is made with one of its namespace, and has that one's number. Only the
+        first was made alone, and its message stands for the one that it replaced.
         """
         rows = json.loads(
             self.cluster.sql(
                 "SELECT coalesce(json_agg(r ORDER BY r.id), '[]') FROM (SELECT id, key, namespace, configurations,"
-                " row_number() OVER (PARTITION BY namespace ORDER BY id) AS nth FROM releases"
-                f" WHERE app = '{self.app}' AND cluster = 'default') r"
+                f" xmin::text AS made_in FROM releases WHERE app = '{self.app}' AND cluster = 'default') r"
             )
         )
         messages = json.loads(
             self.cluster.sql(
-                "SELECT coalesce(json_agg(m), '[]') FROM (SELECT id, namespace,"
-                " row_number() OVER (PARTITION BY namespace ORDER BY id) AS nth FROM messages"
-                f" WHERE app = '{self.app}' AND kind = 'release' AND id <> {self.replaced_id or 0}) m"
+                "SELECT coalesce(json_agg(m ORDER BY m.id), '[]') FROM (SELECT id, namespace, xmin::text AS made_in"
+                f" FROM messages WHERE app = '{self.app}' AND kind = 'release') m"
             )
         )
-        ids = {(message["namespace"], message["nth"]): message["id"] for message in messages}
-        assert len(ids) == len(rows), f"{len(rows)} releases and {len(ids)} messages of {self.app}"
-        return [
-            Stored(
-                number_of(row["namespace"], _mapping(row["configurations"])),
-                Made(row["namespace"], row["id"], ids[row["namespace"], row["nth"]], row["key"]),
-            )
-            for row in rows
-        ]
+        ids = {(message["namespace"], message["made_in"]): message["id"] for message in messages}
+        assert len(ids) == len(messages), f"a transaction wrote two messages of a namespace of {self.app}"
+        alone = set(ids) - {(row["namespace"], row["made_in"]) for row in rows}
+        assert len(alone) == (self.replaced_id is not None), f"messages without a release of {self.app}: {alone}"
+        stored = []
+        for row in rows:
+            id_ = ids[row["namespace"], row["made_in"]]
+            if id_ == self.replaced_id:
+                id_ = ids[alone.pop()]
+            made = Made(row["namespace"], row["id"], id_, row["key"])
+            stored.append(Stored(number_of(row["namespace"], _mapping(row["configurations"])), made))
+        return stored
 
 
 def _mapping(stored: dict[str, str] | str) -> dict[str, str]:

@@ -19,8 +19,6 @@ PUBLISH_TIMEOUT_S = 40.0  # for all repetitions together
 PAUSE_S = 0.05
 HASTY_SHARE = 0.25  # of the publishes lose the first answer, or hang up before it comes
 HASTY_TIMEOUT_S = 0.15  # at most; what the node does then goes on beside the repetition
-HASTY_SHARE = 0.25  # of the publishes lose the first answer, or hang up before it comes
-HASTY_TIMEOUT_S = 0.15  # at most; what the node does then goes on beside the repetition
 BOTH_SHARE = 0.25  # of the publishes name two namespaces
 
 _HEADERS = {"Authorization": f"Bearer {BOOTSTRAP_TOKEN}"}
