@@ -28,6 +28,7 @@ from helicon_server.http.heard import Heard
 from helicon_server.http.held_poll import HeldPoll
 from helicon_server.http.idle import IdleSweep
 from helicon_server.http.lean_flow import LeanFlow
+from helicon_server.http.ration import LARGE, Ration
 from helicon_server.http.uvicorn_fit import check_uvicorn
 from helicon_server.http.wire import HeadEnd, head_of
 
@@ -70,7 +71,14 @@ def fast(bounds: Bounds, plane: PlaneOf) -> type[HttpToolsProtocol]:
         if asked is not None:
             asked.traffic.answered(target, answer)
 
-    own = {"bounds": bounds, "plane": staticmethod(plane), "head_end": HeadEnd(), "sweep": IdleSweep(), "__slots__": ()}
+    own = {
+        "bounds": bounds,
+        "plane": staticmethod(plane),
+        "head_end": HeadEnd(),
+        "sweep": IdleSweep(),
+        "ration": Ration(),
+        "__slots__": (),
+    }
     own["on_refused"] = staticmethod(on_refused)
     return type("Fast", (FastProtocol,), own)
 
@@ -82,6 +90,7 @@ class FastProtocol(BoundedProtocol):
     plane: ClassVar[PlaneOf]
     head_end: ClassVar[HeadEnd]
     sweep: ClassVar[IdleSweep]
+    ration: ClassVar[Ration]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -180,7 +189,11 @@ class FastProtocol(BoundedProtocol):
         if keep_alive and noted:
             keep_alive = parser.get_http_version() != "1.0"
         if isinstance(outcome, Answer):
-            self._answer(outcome, method == "HEAD", keep_alive)
+            size = len(outcome.body)
+            if size > LARGE and method != "HEAD" and not self.ration.takes(size, self.loop):
+                self._wait_in_line(outcome, keep_alive)
+            else:
+                self._answer(outcome, method == "HEAD", keep_alive)
         elif isinstance(outcome, Park):
             self._hold(plane, outcome, method == "HEAD", keep_alive)
         else:
@@ -227,6 +240,13 @@ class FastProtocol(BoundedProtocol):
         self._held = held
         self._at_rest = False
         self.cycle = cast("RequestResponseCycle", held)
+
+    def _wait_in_line(self, answer: Answer, keep_alive: bool) -> None:
+        """Holds the request like a poll until a turn of the loop has room for its large answer."""
+        held = self._held = HeldPoll(self, False, keep_alive)
+        self._at_rest = False
+        self.cycle = cast("RequestResponseCycle", held)
+        self.ration.wait(held, answer)
 
     def answer_held(self, held: HeldPoll, answer: Answer) -> None:
         """Sends what a held poll is told, and begins the next request where one waits behind it."""
