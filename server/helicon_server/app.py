@@ -259,6 +259,8 @@ class Helicon:
             options=DeliveryOptions(
                 hold_s=settings.long_poll_s,
                 sweep_s=settings.sweep_s,
+                max_waiters_bytes=settings.poll_memory_mb * 1024 * 1024,
+                max_waiters_per_client=settings.polls_per_client,
                 max_waiters_per_peer=settings.polls_per_address,
                 max_waiters_per_app=settings.polls_per_app,
                 requests_per_client=settings.requests_per_client,

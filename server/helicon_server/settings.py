@@ -147,8 +147,14 @@ class Settings(BaseModel):
     )
     value_limit: int = Field(1_048_576, ge=5, le=16_777_216, description="Characters of one value or document.")
     long_poll_s: float = Field(60.0, ge=1.0, le=90.0, description="Seconds a poll is held; clients read for 90.")
+    polls_per_client: int = Field(
+        200, ge=0, le=1_000_000, description="Held polls of one client of an address; 0 is no limit."
+    )
     polls_per_address: int = Field(
-        2_000, ge=1, le=1_000_000, description="Held polls of one peer address; raise it behind a proxy."
+        10_000, ge=1, le=1_000_000, description="Held polls of one peer address; raise it behind a proxy."
+    )
+    poll_memory_mb: int = Field(
+        256, ge=1, le=65_536, description="Mebibytes of held polls per worker; one peer address may take half."
     )
     polls_per_app: int = Field(20_000, ge=1, le=1_000_000, description="Held polls of one app's clients, per worker.")
     requests_per_client: int = Field(

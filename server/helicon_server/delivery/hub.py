@@ -20,11 +20,13 @@ import structlog
 from helicon_server.delivery.answers import NOT_MODIFIED
 from helicon_server.delivery.folding import fold
 from helicon_server.delivery.histogram import SECONDS, Histogram
+from helicon_server.delivery.limits import NAMELESS, NAMELESS_SHARE, Named, named
 from helicon_server.delivery.outcomes import Answer
 from helicon_server.delivery.polls import Watched, pushed
 
 if TYPE_CHECKING:
     from helicon_server.delivery.index import EnvironmentView
+    from helicon_server.delivery.requests import HeaderOf
 
 _LONGEST_TICK_S: Final = 1.0
 _TICKS_PER_HOLD: Final = 64  # a hold ends at most a 64th too late
@@ -44,6 +46,10 @@ class HubFullError(Exception):
 
 class PeerFullError(Exception):
     """One address has as many polls held as it may, or of as many bytes."""
+
+
+class ClientFullError(Exception):
+    """One client of an address has as many polls held as it may."""
 
 
 class AppFullError(Exception):
@@ -102,11 +108,12 @@ class _Share:
 class Waiter:
     """One held poll. ``release()`` lets it go without an answer, at once and as often as one likes."""
 
-    __slots__ = ("_bucket", "_cost", "_hub", "_keys", "_share", "view", "wake", "watched")
+    __slots__ = ("_bucket", "_client", "_cost", "_hub", "_keys", "_share", "view", "wake", "watched")
 
     def __init__(self, hub: WatchHub, view: EnvironmentView, watched: tuple[Watched, ...], wake: Wake) -> None:
         self._hub: WatchHub | None = hub  # None once answered or released
         self._bucket = 0
+        self._client: tuple[str, Named] | None = None  # None while its address has few
         self._share: _Share | None = None
         if len(watched) == 1:
             self._keys = watched[0].keys
@@ -138,6 +145,7 @@ class WatchHub:
         max_bytes: int = 256 * 1024 * 1024,
         max_waiters_per_peer: int = 10_000,
         max_waiters_per_app: int = 20_000,
+        max_waiters_per_client: int = 0,
     ) -> None:
         self.slices = 0  # answered so far, for tests and metrics
         self.polls = PollCounts()
@@ -153,6 +161,8 @@ class WatchHub:
         self._max_bytes = max_bytes
         self._max_waiters_per_peer = max_waiters_per_peer
         self._max_waiters_per_app = max_waiters_per_app
+        self._max_waiters_per_client = max_waiters_per_client or max_waiters
+        self._per_client: dict[tuple[str, Named], int] = {}  # only polls that came when their address had many
         self._per_app: dict[str, int] = {}  # held polls by folded app id
         self._stopping = False
         self._shares: dict[str, _Share] = {}
@@ -177,13 +187,24 @@ class WatchHub:
         return len(self._by_key)
 
     def park(
-        self, view: EnvironmentView, watched: tuple[Watched, ...], wake: Wake, hold_s: float, peer: str = ""
+        self,
+        view: EnvironmentView,
+        watched: tuple[Watched, ...],
+        wake: Wake,
+        hold_s: float,
+        peer: str = "",
+        target: bytes = b"",
+        header: HeaderOf | None = None,
     ) -> Waiter:
         """Registers a poll. ``wake`` is called once with its answer, later and never from within this call.
 
         What a poll costs is bytes. Raises HubFullError at the bound of held polls or of their bytes, PeerFullError
-        at the bound of polls of this peer address, or when it would take more than half of all bytes, AppFullError at
-        the bound of polls of the app, MemoryShortError while memory is short.
+        at the bound of polls of this peer address, or when it would take more than half of all bytes, ClientFullError
+        at the bound of polls of one of its clients, AppFullError at the bound of polls of the app, MemoryShortError
+        while memory is short.
+
+        As long as an address has no more polls than one client may, nobody asks which client it is, and those polls
+        are counted for none: a client may hold twice its share.
         """
         if self._count >= self._max_waiters:
             raise HubFullError
@@ -205,6 +226,8 @@ class WatchHub:
             raise PeerFullError
         if self.taken_bytes + cost > self._max_bytes:
             raise HubFullError
+        if share.polls >= self._max_waiters_per_client and header is not None:
+            self._count_client(waiter, (peer, named(target, header)))
         self.taken_bytes += cost
         self._per_app[app] = of_app + 1
         share.polls += 1
@@ -231,6 +254,13 @@ class WatchHub:
         if self._timer is None:
             self._arm()
         return waiter
+
+    def _count_client(self, waiter: Waiter, client: tuple[str, Named]) -> None:
+        held = self._per_client.get(client, 0)
+        if held >= self._max_waiters_per_client * (1 if client[1] != NAMELESS else NAMELESS_SHARE):
+            raise ClientFullError
+        self._per_client[client] = held + 1
+        waiter._client = client
 
     def _beyond_ceilings(self, cost: int) -> bool:
         if self.ceiling is not None and self._count >= self.ceiling:
@@ -377,6 +407,12 @@ class WatchHub:
         share.bytes_ -= cost
         if not share.polls:
             del self._shares[share.peer]
+        client = waiter._client
+        if client is not None:
+            if self._per_client[client] == 1:
+                del self._per_client[client]
+            else:
+                self._per_client[client] -= 1
         app = fold(waiter.watched[0].asked[0])
         if self._per_app[app] == 1:
             del self._per_app[app]

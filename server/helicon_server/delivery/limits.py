@@ -19,15 +19,27 @@ from helicon_server.delivery.requests import HeaderOf
 _NAMED_IP: Final = re.compile(rb"[?&]ip=([^&]{1,64})(?:&|$)")
 _FORWARDED: Final = b"x-forwarded-for"
 _SHOWN: Final = 128  # bytes of a forwarded chain that count: its end, which the nearest proxy wrote
-_NAMELESS_SHARE: Final = 10  # allowances that the clients share which say nothing about themselves
+NAMELESS_SHARE: Final = 10  # allowances that the clients share which say nothing about themselves
 _CLIENTS: Final = 100_000  # told apart within one window; more share the allowance of the nameless
 _REFUSED_PEERS: Final = 1_000  # told apart between two notes in the log
 _NOTE_EVERY: Final = 60  # windows
-_NAMELESS: Final = (b"", b"")
+NAMELESS: Final = (b"", b"")
+
+Named = tuple[bytes, bytes]
+"""What clients of one address are told apart by: the ``ip`` that one names, and the chain of its proxies."""
 _LARGE: Final = 4_096  # bytes of a target; a poll for some forty names is smaller
 _BYTES_OF_ONE: Final = 100  # beyond that, about a name of a poll: that costs nearly as much as a read
 
 _log = structlog.get_logger("helicon.delivery")
+
+
+def named(target: bytes, header: HeaderOf) -> Named:
+    """Which client of an address asks, NAMELESS for one that says nothing about itself.
+
+    Both parts: behind one proxy a client that took another's ip would otherwise use up that one's allowance.
+    """
+    found = _NAMED_IP.search(target)
+    return found[1] if found else b"", (header(_FORWARDED) or b"")[-_SHOWN:]
 
 
 class RateLimits:
@@ -52,7 +64,7 @@ class RateLimits:
         self._per_address = per_address
         self._free: float = min((limit for limit in (per_client, per_address) if limit), default=float("inf"))
         self._addresses: dict[str, int] = {}
-        self._clients: dict[tuple[str, tuple[bytes, bytes]], int] = {}
+        self._clients: dict[tuple[str, Named], int] = {}
         self._refused: Counter[str] = Counter()  # requests by peer since the last note
         self._note_at = 0  # window before which none is written
         self._watched: frozenset[str] = frozenset()  # addresses whose clients are counted from the first request on
@@ -106,13 +118,10 @@ class RateLimits:
             return True
         if not self._per_client:
             return False
-        found = _NAMED_IP.search(target)
-        # Both: behind one proxy a client that took another's ip would otherwise use up that one's allowance.
-        named = (found[1] if found else b"", (header(_FORWARDED) or b"")[-_SHOWN:])
-        client = (peer, named)
+        client = (peer, named(target, header))
         if client not in self._clients and len(self._clients) >= _CLIENTS:
-            client = (peer, _NAMELESS)
+            client = (peer, NAMELESS)
         made = self._clients.get(client, 0)
-        allowed = self._per_client if client[1] != _NAMELESS else self._per_client * _NAMELESS_SHARE
+        allowed = self._per_client if client[1] != NAMELESS else self._per_client * NAMELESS_SHARE
         self._clients[client] = made + (weight if made < allowed else 1)
         return made >= allowed

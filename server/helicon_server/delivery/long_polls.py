@@ -89,7 +89,7 @@ class LongPolls:
             # Held now, it would be woken by the very release that its client has been told of by another node. An id
             # that a look does not find is of a server that was rebuilt: that client is held, and told lower ids.
             return Defer(request, CatchUp(view, beyond, NOT_MODIFIED, hold_s))
-        return Park(view, watched, known, hold_s, request.peer, request.path)
+        return Park(view, watched, known, hold_s, request.peer, request.path, request.target, request.header)
 
 
 def _missing(name: str) -> Answer:

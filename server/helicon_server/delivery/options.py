@@ -19,7 +19,7 @@ class DeliveryOptions:
     max_waiters: int = 50_000  # held polls of this node; more are refused with 503
     max_waiters_bytes: int = 256 * MIB  # of held polls; one for a short name takes two to three kilobytes
     max_waiters_per_peer: int = 10_000  # held polls of one address; many clients may share one
-    max_waiters_per_client: int = 200  # held polls of one client, as far as clients of one address can be told apart
+    max_waiters_per_client: int = 0  # held polls of one client of an address; 0 is no limit. The settings give one
     max_waiters_per_app: int = 20_000  # held polls of one app's clients, wherever they are
     requests_per_client: int = 0  # a second; 0 is no limit. The server's settings give one
     requests_per_address: int = 0

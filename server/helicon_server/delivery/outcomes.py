@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from helicon_server.delivery.index import EnvironmentView
     from helicon_server.delivery.polls import Watched
-    from helicon_server.delivery.requests import Request
+    from helicon_server.delivery.requests import HeaderOf, Request
     from helicon_server.domain.model import LiveRelease
 
 Header = tuple[bytes, bytes]
@@ -37,7 +37,7 @@ class Park:
 
     ``known`` are the ids that the client sent, beside ``watched``; whoever registers the poll compares them once
     more afterwards, so that no release can fall between the two. ``peer`` is the address that asks, ``path`` the raw
-    path, which a refusal names.
+    path, which a refusal names; ``target`` and ``header`` say which client of the address it is, if anything does.
     """
 
     view: EnvironmentView
@@ -46,6 +46,8 @@ class Park:
     hold_s: float
     peer: str
     path: bytes
+    target: bytes = b""
+    header: HeaderOf | None = None
 
 
 @dataclass(frozen=True, slots=True)

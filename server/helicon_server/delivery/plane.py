@@ -30,6 +30,7 @@ from helicon_server.delivery.gaps import Gaps, look_at_all
 from helicon_server.delivery.gate import Traffic, gate
 from helicon_server.delivery.hub import (
     AppFullError,
+    ClientFullError,
     HubFullError,
     MemoryShortError,
     Origin,
@@ -121,6 +122,7 @@ class DeliveryPlane:
             max_bytes=self.options.max_waiters_bytes,
             max_waiters_per_peer=self.options.max_waiters_per_peer,
             max_waiters_per_app=self.options.max_waiters_per_app,
+            max_waiters_per_client=self.options.max_waiters_per_client,
         )
         self._directory = Directory(default_environment)
         self._guard = guard = AccessGuard(self.options.access_key_tolerance_s, now)
@@ -305,13 +307,16 @@ class DeliveryPlane:
             message = "This server is stopping; ask another one."
             return self._unavailable(park.path, "draining", message)
         try:
-            waiter = self.hub.park(park.view, park.watched, wake, park.hold_s, park.peer)
+            waiter = self.hub.park(park.view, park.watched, wake, park.hold_s, park.peer, park.target, park.header)
+        except ClientFullError:
+            message = "This server holds as many polls of one client as it may."
+            return self._no_room(park.path, "too_many_polls_of_client", message)
         except PeerFullError:
             message = "This server holds as many polls of one address, or as much for them, as it may."
-            return self._refusal(429, "too_many_polls_of_address", message, park.path)
+            return self._no_room(park.path, "too_many_polls_of_address", message)
         except AppFullError:
             message = "This server holds as many polls of one app as it may."
-            return self._refusal(429, "too_many_polls_of_app", message, park.path)
+            return self._no_room(park.path, "too_many_polls_of_app", message)
         except MemoryShortError:
             message = "This server has little memory left; ask another one."
             return self._unavailable(park.path, "memory_short", message)
@@ -426,6 +431,9 @@ class DeliveryPlane:
 
     def _unavailable(self, path: bytes, code: str, message: str) -> Answer:
         return self._refusal(503, code, message, path)
+
+    def _no_room(self, path: bytes, code: str, message: str) -> Answer:
+        return self._refusal(429, code, message, path)
 
     def _refusal(self, status: int, code: str, message: str, path: bytes) -> Answer:
         return container_error(status, code, message, path, retry_after_s=self.options.retry_after_s)

@@ -66,7 +66,7 @@ class ShortPolls:
                 return refusal
         if self._polls.draining or newest > view.follower.seen_id:
             return None
-        return Park(view, watched, ids, hold_s, peer, path)
+        return Park(view, watched, ids, hold_s, peer, path, target, header)
 
     def remember(self, request: Request, environment: str | None, keys: AppKeys | None, park: Park) -> None:
         """Remembers a v2 poll that was compared just now; ``keys`` are the access keys of its app."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 from helicon_server.delivery.options import DeliveryOptions
 from helicon_server.delivery.outcomes import Answer, Park
+from helicon_server.delivery.polls import Watched
+from helicon_server.delivery.remembered import RememberedWatches
 from tests.support.wait import wait_until_async
 from tests.unit.delivery.world import Client, HeldPoll, World, body, configs, entries, poll
 
@@ -47,6 +50,27 @@ async def test_fan_out__ten_thousand__gives_the_loop_its_turn_between_slices(wor
     assert plane.hub.slices >= CROWD // SLICE
     assert len(plane.hub) == 0
     assert plane.hub.watched_keys == 0
+    await plane.stop()
+
+
+async def test_fan_out__polls_for_many_names__lets_go_of_few_keys_in_a_turn(world: World) -> None:
+    """Letting a poll for a thousand names go costs hundreds of times what one for a single name does."""
+    names, polls = 1_000, 60
+    plane = world.plane(DeliveryOptions(sweep_s=60, slice_size=SLICE, warm_up=False))
+    await plane.start()
+    parked = Client(plane).decide(poll("shop", "default", {f"n{number}": -1 for number in range(names)}))
+    assert isinstance(parked, Park)
+    answers: list[Answer] = []
+    for _ in range(polls):
+        plane.park(parked, answers.append)
+    await world.publish("shop", "n7", {"a": "1"})
+    turns_with: list[int] = []
+    while len(answers) < polls:
+        before = len(answers)
+        await asyncio.sleep(0)
+        turns_with.append(len(answers) - before)
+    assert max(turns_with) * names <= SLICE * 50 + names
+    assert {entry["namespaceName"] for each in answers for entry in entries(each)} == {"n7"}
     await plane.stop()
 
 
@@ -206,6 +230,79 @@ class TestBounds:
         assert not isinstance(other.waiter, Answer)
         await world.publish("shop", "application", {"a": "1"})
         await wait_until_async(lambda: other.answer, 5, "answer")
+        await plane.stop()
+
+    async def test_polls__of_one_client__are_bounded_and_its_neighbours_held(self, world: World) -> None:
+        """Clients of one address are told apart as the limits of requests do; the first ones are counted for nobody."""
+        plane = world.plane(DeliveryOptions(sweep_s=60, warm_up=False, max_waiters_per_client=2))
+        await plane.start()
+        client = Client(plane)
+
+        def asks(ip: str) -> HeldPoll:
+            park = client.decide(poll("shop", "default", {"application": -1}, ip=ip))
+            assert isinstance(park, Park)
+            return HeldPoll(plane, park)
+
+        first = [asks("10.1.1.1") for _ in range(2)]
+        loop = [asks("10.1.1.1") for _ in range(3)]
+        assert self.refusal(loop[2]) == (429, "too_many_polls_of_client")
+        neighbour = asks("10.1.1.2")
+        assert not isinstance(neighbour.waiter, Answer)
+        loop[0].release()
+        loop[2] = asks("10.1.1.1")
+        for each in (*first, *loop[1:], neighbour):
+            each.release()
+        assert (len(plane.hub), plane.hub.taken_bytes, plane.hub._per_client) == (0, 0, {})
+        await plane.stop()
+
+    async def test_polls__of_clients_that_name_no_ip__share_ten_times_as_many(self, world: World) -> None:
+        plane = world.plane(DeliveryOptions(sweep_s=60, warm_up=False, max_waiters_per_client=2))
+        await plane.start()
+        park = Client(plane).decide(poll("shop", "default", {"application": -1}))
+        assert isinstance(park, Park)
+        held = [HeldPoll(plane, park) for _ in range(23)]
+        assert not isinstance(held[21].waiter, Answer)
+        assert self.refusal(held[22]) == (429, "too_many_polls_of_client")
+        await plane.stop()
+
+    async def test_name__that_nothing_is_stored_under__is_held_without_keys(self, world: World) -> None:
+        """Its keys could never fire, and would take kilobytes each; only the time of the poll counts."""
+        plane = world.plane(DeliveryOptions(sweep_s=60, hold_s=0.2, warm_up=False))
+        await plane.start()
+        client = Client(plane)
+        strange = {"\U0001f600" * 120 + str(number): -1 for number in range(50)}
+        held = client.hold(poll("shop", "\U0001f600" * 120, strange))
+        longer = client.hold(poll("shop", "default", {"n" * 129: -1}))
+        assert (len(plane.hub), plane.hub.watched_keys) == (2, 0)
+        await wait_until_async(lambda: held.answer and longer.answer, 5, "end of the hold")
+        client.hold(poll("shop", "\U0001f600" * 120, {"application": -1}, dataCenter="a b"))
+        assert plane.hub.watched_keys == 1
+        await plane.stop()
+
+    async def test_watches__of_many_names__are_remembered_within_bytes(self, world: World) -> None:
+        remembered = RememberedWatches(100_000)
+        highest = 0
+        for number in range(1_000):
+            name = f"n{number}"
+            remembered.keep((0, "shop", "default", "", name), Watched(name, (name,), (name,), ("shop", "", "", name)))
+            highest = max(highest, remembered.taken)
+        assert 90_000 < highest <= 100_000
+        assert remembered.taken < highest
+        assert remembered.find((0, "shop", "default", "", "n999")) is not None
+        assert remembered.find((0, "shop", "default", "", "n0")) is None
+
+    async def test_memory__is_looked_at_while_polls_come(self, world: World) -> None:
+        """A burst within one second must not pass the limit before anybody looks."""
+        plane = world.plane(DeliveryOptions(sweep_s=60, warm_up=False))
+        await plane.start()
+        park = Client(plane).decide(poll("shop", "default", {f"n{number}": -1 for number in range(1_000)}))
+        assert isinstance(park, Park)
+        looks: list[int] = []
+        plane.hub.look = lambda: looks.append(plane.hub.taken_bytes)
+        for _ in range(40):
+            HeldPoll(plane, park)
+        assert len(looks) >= 5
+        assert max(b - a for a, b in pairwise(looks)) < 8 * 1024 * 1024
         await plane.stop()
 
     async def test_shares__after_every_way_to_go__are_given_back(self, world: World) -> None:

@@ -120,6 +120,8 @@ def test_load__environments__are_read_with_their_own_databases() -> None:
         ("SWEEP_S", "inf"),
         ("SWEEP_S", "0"),
         ("POLLS_PER_ADDRESS", "0"),
+        ("POLLS_PER_CLIENT", "-1"),
+        ("POLL_MEMORY_MB", "0"),
         ("CONTENT_MEMORY_MB", "0"),
         ("POLLS_PER_APP", "0"),
         ("REQUESTS_PER_CLIENT", "-1"),
