@@ -15,8 +15,8 @@ from helicon_server.domain.model import MessageKind
 from helicon_server.domain.names import NamespaceRef
 from helicon_server.storage.sql import open_database
 from tests.faults.cluster import Cluster
-from tests.faults.herd import APP, Connections, herd, never_back, poll_target, read_target
-from tests.faults.publishing import prepare, publish, published
+from tests.faults.herd import APP, Connection, Connections, herd, never_back, poll_target, read_target
+from tests.faults.publishing import held, prepare, publish, published
 from tests.faults.scale import scaled
 from tests.support.management import ManagementError
 from tests.support.server import ServerProcess, Servers
@@ -32,10 +32,15 @@ WRITERS = 8
 async def test_c2__slow_database__polls_and_reads_do_not_wait_and_publishes_end_with_a_word(
     pair: Cluster, connections: Connections, slow_s: float
 ) -> None:
-    """More publishes at once than the node has connections to the database: each is done or refused by name."""
+    """More publishes at once than the node has connections to the database: each is done or refused by name.
+
+    Polls that are answered at once go on being so, and the one that waits is told in the end.
+    """
     slow, other = pair.nodes
     first, known = await asyncio.to_thread(publish, other)
     await wait_until_async(lambda: asyncio.to_thread(_serves, slow, first), DEADLINE_S, "first release on both")
+    waiting = asyncio.create_task(_told(await connections.open(slow), known.notification_id))
+    await wait_until_async(lambda: _holds(slow, 1), DEADLINE_S, "waiting poll")
     pair.relays[0].delay_s = slow_s
     writing = [asyncio.create_task(asyncio.to_thread(_outcome, slow)) for _ in range(WRITERS)]
     reader = await connections.open(slow)
@@ -53,13 +58,19 @@ async def test_c2__slow_database__polls_and_reads_do_not_wait_and_publishes_end_
     assert set(outcomes) <= {"done", "stale_revision", "database_unavailable", "busy", "unavailable"}, outcomes
     pair.relays[0].delay_s = 0.0
     last = await published(other)
+    assert await asyncio.wait_for(waiting, DEADLINE_S) > known.notification_id
     await wait_until_async(lambda: asyncio.to_thread(_serves, slow, last), DEADLINE_S, "last release on the slow node")
 
 
 async def test_c5__machine_dead_at_the_answer__the_acknowledged_release_is_there(
     servers: Servers, tmp_path: Path
 ) -> None:
-    """What is on the disk when the answer arrives is all that there is: the files are copied under the running node."""
+    """What the node has written when the answer arrives is all that there is: its files are copied while it runs.
+
+    They are copied from the machine's memory, so this does not see whether the disk has them too. That each commit
+    waits for the disk is looked at in tests/contract/test_sqlite_failures.py
+    (``test_writer__of_a_file__syncs_each_commit_and_checks_keys``).
+    """
     node = await asyncio.to_thread(servers.start, folder=tmp_path / "first")
     await asyncio.to_thread(prepare, node)
     for attempt in range(2):
@@ -123,6 +134,20 @@ def _outcome(node: ServerProcess) -> str:
     except ManagementError as error:
         return error.code
     return "done"
+
+
+async def _told(connection: Connection, known: int) -> int:
+    """Waits for news as clients do: poll after poll, none of which is refused."""
+    while True:
+        answer = await connection.get(poll_target(known))
+        assert answer.status in (200, 304), answer
+        if answer.status == 200:
+            (told,) = answer.json()
+            return int(told["notificationId"])
+
+
+async def _holds(node: ServerProcess, polls: int) -> bool:
+    return await held(node) == polls
 
 
 def _serves(node: ServerProcess, number: str) -> bool:
