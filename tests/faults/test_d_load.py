@@ -80,6 +80,37 @@ async def test_d2__client_in_a_tight_loop__is_429_and_its_neighbour_is_not(
     assert await asyncio.to_thread(metric, node, "helicon_refusals_total", code="too_many_requests") == seen[429]
 
 
+async def test_d2__loop_of_large_polls__is_429_at_default_settings_and_its_neighbour_is_served(
+    node: ServerProcess, connections: Connections
+) -> None:
+    """One such poll costs as much as hundreds of reads, and counts as that many."""
+    target = _poll_of([f"name-{number}" for number in range(1_500)], 0)
+    stop = asyncio.Event()
+    seen: dict[int, int] = {}
+
+    async def loops() -> None:
+        while not stop.is_set():
+            connection = await connections.open(node)
+            await connection.ask(target)
+            try:
+                answer = await asyncio.wait_for(connection.answer(), 0.03)
+                seen[answer.status] = seen.get(answer.status, 0) + 1
+            except TimeoutError:
+                seen[0] = seen.get(0, 0) + 1
+            connection.close()
+
+    looping = [asyncio.create_task(loops()) for _ in range(4)]
+    neighbour = await connections.open(node)
+    try:
+        await wait_until_async(lambda: seen.get(429, 0) > 100, DEADLINE_S, "hundred refusals")
+        for _ in range(30):
+            assert (await neighbour.get(read_target(ip="10.0.0.2"))).status == 200
+    finally:
+        stop.set()
+        await asyncio.gather(*looping)
+    assert seen[429] > 2 * seen.get(0, 0)
+
+
 async def test_d3__hundred_publishes_at_once__clients_converge_on_the_last_and_none_goes_back(
     node: ServerProcess,
 ) -> None:
