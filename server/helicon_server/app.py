@@ -144,7 +144,8 @@ async def can_start_from_snapshots(settings: Settings, *, trust_schema: bool) ->
         try:
             if name not in files:
                 return False
-            decode(files[name].load().body)
+            saved = files[name].load()
+            decode(saved.head, saved.parts)
         except SnapshotUnusableError as error:
             _log.warning("delivery.snapshot_ignored", database=name, reason=error.reason)
             return False

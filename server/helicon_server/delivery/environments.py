@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from helicon_server.delivery.access import OpenSecret, open_keys
 from helicon_server.delivery.changes import Changes, ref_of
 from helicon_server.delivery.folding import fold
 from helicon_server.delivery.index import EnvironmentView
+from helicon_server.delivery.parts import AppPart, Head, NamespacePart, Part, PartName
 from helicon_server.delivery.restore import Mark, State, by_environment
 from helicon_server.domain.access_key import AccessKey
 from helicon_server.domain.model import Environment, Message, MessageKind
@@ -111,20 +112,37 @@ class Environments:
 
     # --- what is there ----------------------------------------------------------------------------
 
-    def state(self, newest_id: int, newest: Message | None, origin: datetime | None) -> State:
-        """Everything that is served, without contents."""
-        views = self.views.values()
-        branches = [branch for view in views for ref in view.branched() for branch in view.branches(view.key_of(ref))]
-        return State(
-            environments={view.name: view.incremental for view in views},
-            definitions={view.name: view.definitions() for view in views},
-            live=[release for view in views for release in view.live_releases()],
-            branches=branches,
-            access_keys=[key for keys in self._sealed.values() for key in keys],
-            newest_id=newest_id,
-            newest=newest,
-            origin=origin,
-        )
+    def head(self, newest_id: int, newest: Message | None, origin: datetime | None) -> Head:
+        """What stands above the parts."""
+        return Head({view.name: view.incremental for view in self.views.values()}, newest_id, newest, origin)
+
+    def part_names(self) -> list[PartName]:
+        """Everything that is served, in parts."""
+        names = [PartName("namespace", view.name, key) for view in self.views.values() for key in view.serving()]
+        apps = {(view.name, app) for view in self.views.values() for app in view.defining()} | self._sealed.keys()
+        return names + [PartName("app", *app) for app in apps]
+
+    def part(self, name: PartName) -> Part | None:
+        """One of them, None when there is none of this name."""
+        view = self.views.get(name.environment)
+        if view is None:
+            return None
+        if name.kind == "namespace":
+            live, branches = view.head(name.key), view.branches(name.key)
+            return None if live is None and not branches else NamespacePart(live, branches)
+        definitions, access_keys = view.definitions_of(name.key), self._sealed.get((view.name, name.key), ())
+        return AppPart(view.name, name.key, definitions, access_keys) if definitions or access_keys else None
+
+    def parts_of(self, messages: Iterable[Message]) -> set[PartName]:
+        """The parts that messages are about."""
+        found = set()
+        for message in messages:
+            view = self.views.get(message.environment)
+            if view is not None and message.kind is MessageKind.RELEASE:
+                found.add(PartName("namespace", view.name, view.key_of(ref_of(message))))
+            elif view is not None and message.kind is not MessageKind.ENVIRONMENT:
+                found.add(PartName("app", view.name, fold(message.app)))
+        return found
 
     def marks(self) -> dict[str, Mark]:
         """Every namespace that is served, by its folded reference, with the id that clients were told."""

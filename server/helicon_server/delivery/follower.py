@@ -23,6 +23,7 @@ from helicon_server.delivery.folding import fold
 from helicon_server.delivery.hub import Origin
 from helicon_server.delivery.index import EnvironmentView
 from helicon_server.delivery.looks import Looks
+from helicon_server.delivery.parts import Head
 from helicon_server.delivery.restore import State, lift, marks_of, origin_of, read_state, was_set_back
 from helicon_server.delivery.snapshot.keeper import Restored, SnapshotKeeper
 from helicon_server.delivery.store import ReleaseStore, identity
@@ -64,8 +65,8 @@ class Follower:
         open_secret: OpenSecret,
     ) -> None:
         self.database = database
-        self._environments = Environments(self, open_secret, on_definitions=on_definitions, on_access=on_access)
-        self.views = self._environments.views
+        self.environments = Environments(self, open_secret, on_definitions=on_definitions, on_access=on_access)
+        self.views = self.environments.views
         self.loaded = False
         self.seen_id = 0  # every message up to here is in the views
         self.away_since: datetime | None = None  # the database does not answer since then
@@ -115,9 +116,9 @@ class Follower:
             seen_id=self.seen_id,
         )
 
-    def state(self) -> State:
-        """Everything that is served, without contents."""
-        return self._environments.state(self.seen_id, self._anchor, self._origin)
+    def head(self) -> Head:
+        """What stands above everything that is served."""
+        return self.environments.head(self.seen_id, self._anchor, self._origin)
 
     async def stop(self) -> None:
         """Ends following. Safe to call twice and before ``start``."""
@@ -253,13 +254,20 @@ class Follower:
         for view in self.views.values():
             self._on_definitions(view, None)
 
-    def _changed(self) -> None:
-        if self.keeper is not None:
-            self.keeper.changed()
+    def _changed(self, messages: Sequence[Message] | None = None) -> None:
+        """Tells the keeper what these messages changed; everything for None."""
+        if self.keeper is None:
+            return
+        if messages is None:
+            self.keeper.changed(at_once=True)
+        else:
+            # Without its database a node starts with the keys of its last save: that is to be soon.
+            keys = any(message.kind is MessageKind.ACCESS_KEY for message in messages)
+            self.keeper.changed(self.environments.parts_of(messages), at_once=keys)
 
     def _take_over(self, state: State) -> set[str]:
         """Puts a whole state in the place of the present one; returns the keys that have a new message."""
-        fired = self._environments.take_over(state)
+        fired = self.environments.take_over(state)
         self.seen_id = state.newest_id
         self._anchor = state.newest
         self._origin = state.origin
@@ -275,10 +283,10 @@ class Follower:
             changes = await read_changes(tx, messages, self.views.keys())
             contents = await self._contents(tx, changes.releases)
         self._keep(contents)
-        fired, appeared = self._environments.take_changes(messages, changes)
+        fired, appeared = self.environments.take_changes(messages, changes)
         self._anchor = messages[-1]
         self.seen_id = messages[-1].id
-        self._changed()
+        self._changed(messages)
         if appeared:
             self._on_environments()
         # Only now: whoever is woken finds the release here (Apollo client protocol, section 9).
@@ -337,7 +345,7 @@ class Follower:
                 told_id=told,
                 newest_id=found.newest_id,
             )
-        served, present = self._environments.marks(), marks_of(found)
+        served, present = self.environments.marks(), marks_of(found)
         changed = [
             mark.ref for name, mark in present.items() if (mark.message_id or 0) <= told and mark != served.get(name)
         ]

@@ -210,9 +210,21 @@ class EnvironmentView:
         """The id of the newest message of a key that ``key()`` made; None when it never had one."""
         return self._newest.get(key)
 
-    def definitions(self) -> Mapping[str, Sequence[NamespaceDefinition]]:
-        """All definitions by folded app."""
-        return {app: list(owned.values()) for app, owned in self._own.items()}
+    def defining(self) -> Iterable[str]:
+        """The apps, folded, that have definitions."""
+        return list(self._own)
+
+    def definitions_of(self, app: str) -> Sequence[NamespaceDefinition]:
+        """All definitions of a folded app."""
+        return list(self._own.get(app, {}).values())
+
+    def serving(self) -> Iterable[str]:
+        """The keys of all namespaces that serve a release or a branch, in no particular order."""
+        return [*self._heads, *(self._gray.keys() - self._heads.keys())]
+
+    def head(self, key: str) -> LiveRelease | None:
+        """The live release of a key that ``key()`` made."""
+        return self._heads.get(key)
 
     def live_releases(self) -> Iterable[LiveRelease]:
         """Every live release of the environment, in no particular order."""

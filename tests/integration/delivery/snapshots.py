@@ -8,6 +8,8 @@ from pathlib import Path
 
 import orjson
 
+_NAMESPACES = "SELECT body FROM parts WHERE name LIKE 'namespace/%'"
+
 
 def file_of(data_dir: Path) -> Path:
     return data_dir / "snapshot" / "main.db"
@@ -20,12 +22,12 @@ def saved(data_dir: Path) -> set[str]:
         return set()
     try:
         with closing(sqlite3.connect(file)) as connection:
-            (body,) = connection.execute("SELECT body FROM state").fetchone() or (b'{"live":[],"branches":[]}',)
+            parts = [orjson.loads(body) for (body,) in connection.execute(_NAMESPACES)]
             contents = {key for (key,) in connection.execute("SELECT release_key FROM contents")}
     except sqlite3.OperationalError:  # it is being made
         return set()
-    state = orjson.loads(body)
-    return contents & {each["release_key"] for each in (*state["live"], *state["branches"])}
+    served = [each for part in parts for each in (part["live"], *part["branches"]) if each is not None]
+    return contents & {each["release_key"] for each in served}
 
 
 def change(data_dir: Path, statement: str) -> None:

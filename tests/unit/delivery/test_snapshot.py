@@ -13,8 +13,10 @@ import pytest
 
 from helicon_server.delivery.options import DeliveryOptions
 from helicon_server.delivery.plane import DeliveryPlane
+from helicon_server.delivery.restore import State, read_state
 from helicon_server.delivery.snapshot import keeper
-from helicon_server.delivery.snapshot.encoding import decode, encode
+from helicon_server.delivery.snapshot.book import Wanted
+from helicon_server.delivery.snapshot.encoding import decode
 from helicon_server.delivery.snapshot.file import SnapshotFile
 from helicon_server.domain.access_key import AccessKey, AccessKeyMode
 from helicon_server.domain.errors import Unavailable
@@ -30,6 +32,27 @@ from tests.unit.delivery.world import NOW, Client, FlakyDatabase, World, body, c
 OPTIONS = DeliveryOptions(sweep_s=0.05, warm_up=False, catch_up_s=0.2)
 SMALL = replace(OPTIONS, content_budget_bytes=10_000)
 READ = configs("shop", "default", "application")
+
+
+def in_order(state: State) -> State:
+    """A state that can be compared."""
+    return replace(
+        state,
+        definitions={
+            environment: {app.casefold(): list(owned) for app, owned in sorted(of.items())}
+            for environment, of in state.definitions.items()
+        },
+        live=sorted(state.live, key=lambda each: each.release_id),
+        branches=sorted(state.branches, key=lambda each: each.id),
+        access_keys=sorted(state.access_keys, key=lambda each: each.id),
+    )
+
+
+async def database_state(world: World) -> State:
+    """What the database holds."""
+    async with world.database.read() as tx:
+        state = in_order(await read_state(tx))
+    return replace(state, definitions={name: state.definitions.get(name, {}) for name in state.environments})
 
 
 @dataclass
@@ -67,6 +90,22 @@ class Machine:
                 return dict(connection.execute("SELECT release_key, body FROM contents").fetchall())
             except sqlite3.OperationalError:  # it is being made
                 return {}
+
+    def names(self, statement: str) -> list[str]:
+        with closing(sqlite3.connect(self.path)) as connection:
+            return [name for (name,) in connection.execute(statement)]
+
+    def bodies(self) -> list[bytes]:
+        """The parts in the file."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            return [body for (body,) in connection.execute("SELECT body FROM parts")]
+
+    async def state(self) -> State:
+        """What is in the file, as a node reads it that starts."""
+        file = SnapshotFile(self.path, "memory/helicon")
+        saved = file.load()
+        file.close()
+        return in_order(decode(saved.head, saved.parts))
 
     def change(self, statement: str) -> None:
         with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
@@ -204,12 +243,29 @@ async def test_contents__replaced__leave_the_disk(machine: Machine) -> None:
         await wait_until_async(lambda: set(machine.saved()) == {second.head.key}, 5, "only the second one")
 
 
-async def test_access_keys__are_enforced_and_lie_sealed_on_disk(machine: Machine) -> None:
-    await machine.world.publish("shop", "application", {"a": "1"})
-    async with machine.world.database.write() as tx:
+async def add_key(world: World) -> None:
+    async with world.database.write() as tx:
         key = AccessKey(0, "DEV", "shop", "uid", "sealed-secret", AccessKeyMode.FILTER, True, NOW, "test")
         await tx.access_keys.insert(key)
         await tx.messages.append(MessageKind.ACCESS_KEY, [NamespaceRef("DEV", "shop", "", "")])
+
+
+async def add_branch(world: World, release: Release) -> None:
+    async with world.database.write() as tx:
+        key, content = "20250101080000-00000000000000ff", {"a": "gray"}
+        head = replace(release.head, id=0, key=key, content_sha256=content_sha256(content))
+        gray = await tx.releases.insert(Release(head, content))
+        branch = GrayBranch(
+            0, release.head.ref, "20250101080000-aaaaaaaaaaaaaaaa", "", 1, (GrayRule("shop", ips=("10.0.0.7",)),),
+            {"a": "gray"}, (), gray.head.id, 1, NOW, "test", NOW, "test",
+        )  # fmt: skip
+        await tx.branches.insert(branch)
+        await tx.messages.append(MessageKind.RELEASE, [release.head.ref])
+
+
+async def test_access_keys__are_enforced_and_lie_sealed_on_disk(machine: Machine) -> None:
+    await machine.world.publish("shop", "application", {"a": "1"})
+    await add_key(machine.world)
     async with machine.node() as client:
         assert (await client.get(READ)).status == 401
     machine.world.database.away = True
@@ -220,16 +276,7 @@ async def test_access_keys__are_enforced_and_lie_sealed_on_disk(machine: Machine
 
 async def test_gray__is_served_as_before(machine: Machine) -> None:
     release = await machine.world.publish("shop", "application", {"a": "1"})
-    async with machine.world.database.write() as tx:
-        key, content = "20250101080000-00000000000000ff", {"a": "gray"}
-        head = replace(release.head, id=0, key=key, content_sha256=content_sha256(content))
-        gray = await tx.releases.insert(Release(head, content))
-        branch = GrayBranch(
-            0, release.head.ref, "20250101080000-aaaaaaaaaaaaaaaa", "", 1, (GrayRule("shop", ips=("10.0.0.7",)),),
-            {"a": "gray"}, (), gray.head.id, 1, NOW, "test", NOW, "test",
-        )  # fmt: skip
-        await tx.branches.insert(branch)
-        await tx.messages.append(MessageKind.RELEASE, [release.head.ref])
+    await add_branch(machine.world, release)
     async with machine.node() as client:
         before = [await client.get(READ + query) for query in ("?ip=10.0.0.7", "?ip=10.0.0.8")]
         assert body(before[0])["configurations"] == {"a": "gray"}
@@ -358,14 +405,70 @@ async def test_two_workers__one_writes_and_both_read(machine: Machine) -> None:
                 assert (await third.get(READ)).status == 200
 
 
-async def test_state__encoded_and_decoded__is_the_same(machine: Machine) -> None:
-    """Every kind of thing that a state holds, more of them than go into one piece."""
-    await machine.world.define("infra", "redis", public=True)
-    await machine.world.publish_together(
-        {NamespaceRef("DEV", "shop", "default", f"n{number}"): {"a": "1"} for number in range(1200)}
-    )
+async def test_snapshot__is_the_state_that_the_database_holds__after_any_changes(machine: Machine) -> None:
+    """Every kind of thing that a state holds, more of them than are taken at once; only what changed is written."""
+    world = machine.world
+    await world.define("infra", "redis", public=True)
+    many = {NamespaceRef("DEV", "shop", "default", f"n{number}"): {"a": "1"} for number in range(1200)}
+    await world.publish_together(many)
     async with machine.node() as client:
-        (follower,) = client.plane._followers
-        state = follower.state()
-        assert decode(encode(state)) == state
-        assert len(state.live) == 1200
+        await wait_until_async(lambda: len(machine.saved()) == 1200, 20, "everything on disk")
+        machine.change("CREATE TABLE noted (name TEXT)")
+        machine.change("CREATE TRIGGER note BEFORE INSERT ON parts BEGIN INSERT INTO noted VALUES (NEW.name); END")
+        release = await world.publish("shop", "n7", {"a": "2"})
+        await add_branch(world, release)
+        await add_key(world)
+        await world.define("shop", "later")
+        await client.seen(world)
+    assert set(machine.names("SELECT name FROM noted")) == {"namespace/DEV/dev/shop+default+n7", "app/DEV/shop"}
+    assert await machine.state() == await database_state(world)
+
+
+async def test_snapshot__of_what_was_removed__does_not_serve_it(machine: Machine) -> None:
+    """A node that starts takes over everything, and what the file holds beyond that goes."""
+    await machine.world.publish("shop", "application", {"a": "1"})
+    await machine.world.publish("shop", "other", {"a": "1"})
+    async with machine.node():
+        pass
+    state = in_memory(machine.world)._committed
+    gone = next(id_ for id_, each in state.namespaces.items() if each.ref.namespace == "other")
+    state.namespaces[gone] = replace(state.namespaces[gone], release_id=None, message_id=None)
+    async with machine.node():
+        pass
+    assert await machine.state() == await database_state(machine.world)
+    assert len(machine.saved()) == 1
+
+
+async def test_save__that_fails_in_the_middle__is_made_up_for(machine: Machine) -> None:
+    """What was taken for it is not forgotten."""
+    async with machine.node() as client:
+        await machine.world.publish("shop", "application", {"a": "1"})
+        await wait_until_async(lambda: len(machine.saved()) == 1, 5, "the first release on disk")
+        (kept,) = client.plane._keepers.values()
+        contents = kept._served.contents
+        tried = []
+
+        async def away(wanted: Sequence[Wanted]) -> Mapping[str, bytes]:
+            tried.append(wanted)
+            if len(tried) == 1:
+                raise Unavailable("away")
+            return await contents(wanted)
+
+        kept._served.contents = away  # type: ignore[method-assign]  # of this keeper
+        await machine.world.publish("shop", "other", {"a": "1"})
+        await wait_until_async(lambda: tried, 5, "the attempt that fails")
+    assert len(machine.saved()) == 2
+    assert await machine.state() == await database_state(machine.world)
+
+
+async def test_access_key__is_on_disk_without_waiting_for_the_pause(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that is killed and starts without its database must not accept what was refused, nor the reverse."""
+    monkeypatch.setattr(keeper, "_SHORTEST_PAUSE_S", 3600.0)
+    await machine.world.publish("shop", "application", {"a": "1"})
+    async with machine.node():
+        await wait_until_async(lambda: len(machine.saved()) == 1, 5, "the first save")
+        await machine.world.publish("shop", "other", {"a": "1"})
+        await add_key(machine.world)
+        await wait_until_async(lambda: b"sealed-secret" in b"".join(machine.bodies()), 5, "the key on disk")

@@ -1,9 +1,12 @@
-"""One snapshot on disk: an SQLite file with the state in one row and each content in a row of its own.
+"""One snapshot on disk: an SQLite file with a row for the head of the state, for each of its parts and each content.
 
-SQLite gives what is easily done wrong by hand: a state and its contents change together or not at all, an interrupted
-write leaves the older one, and only what changed is written. All calls block and belong to one thread at a time.
+SQLite gives what is easily done wrong by hand: the head, the parts and the removal of contents change together or not
+at all, an interrupted write leaves the older state, and only what changed is written. Contents are added before the
+state that names them. All calls block and belong to one thread at a time.
 
-The file is not trusted: the state and every content carry a checksum, and what does not fit is treated as not there.
+The file is not trusted: every part and every content carries a checksum, and the head one that holds the number and the
+sum of those of the parts, both times and the name of the database. A state of which anything does not fit is treated as
+not there, as is a content that does not fit.
 """
 
 from __future__ import annotations
@@ -12,24 +15,28 @@ import fcntl
 import hashlib
 import os
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from helicon_server.delivery.snapshot.book import Book, Plan, seal_of, sum_of_part
 from helicon_server.delivery.snapshot.encoding import FORMAT
 
 ABSENT: Final = "absent"  # the reason of a file that is not there
 _APPLICATION: Final = 0x48534E50  # marks the file as ours
 _BUSY_S: Final = 2.0
 _PAGES_FREED: Final = 4096  # given back to the disk behind one save
+_HEAD: Final = "SELECT database, saved_at, confirmed_at, seal, sha256, head FROM state"
 _SCHEMA: Final = """
 CREATE TABLE state (
     id INTEGER PRIMARY KEY CHECK (id = 1),
-    database TEXT NOT NULL, saved_at TEXT NOT NULL, confirmed_at TEXT NOT NULL, sha256 TEXT NOT NULL, body BLOB NOT NULL
+    database TEXT NOT NULL, saved_at TEXT NOT NULL, confirmed_at TEXT NOT NULL, seal TEXT NOT NULL,
+    sha256 TEXT NOT NULL, head BLOB NOT NULL
 );
+CREATE TABLE parts (name TEXT PRIMARY KEY, sha256 BLOB NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE contents (release_key TEXT PRIMARY KEY, sha256 TEXT NOT NULL, body BLOB NOT NULL);
 """
 
@@ -46,7 +53,8 @@ class SnapshotUnusableError(Exception):
 class SavedState:
     """An encoded state, when it was saved, and when the node last knew that the database held nothing newer."""
 
-    body: bytes
+    head: bytes
+    parts: Sequence[tuple[str, bytes]]  # by name
     saved_at: datetime
     confirmed_at: datetime
 
@@ -76,20 +84,21 @@ class SnapshotFile:
         try:
             connection = self._open()
             self._require_ours(connection)
-            row = connection.execute("SELECT database, saved_at, confirmed_at, sha256, body FROM state").fetchone()
+            with _transaction(connection, "BEGIN"):  # one state, also while another process writes
+                row = connection.execute(_HEAD).fetchone()
+                parts = connection.execute("SELECT name, sha256, body FROM parts").fetchall()
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise SnapshotUnusableError("unreadable", type(error).__name__) from error
         if row is None:
             raise SnapshotUnusableError("empty")
-        database, saved_at, confirmed_at, sha256, body = row
-        if not isinstance(body, bytes) or _sum_of_state(database, saved_at, body) != sha256:
+        database, saved_at, confirmed_at, seal, sha256, head = row
+        if not isinstance(head, bytes) or _sum_of_head(database, saved_at, confirmed_at, seal, head) != sha256:
             raise SnapshotUnusableError("torn")
         if database != self._database:
             raise SnapshotUnusableError("of_another_database")
-        try:
-            return SavedState(body, datetime.fromisoformat(saved_at), datetime.fromisoformat(confirmed_at))
-        except ValueError as error:
-            raise SnapshotUnusableError("torn") from error
+        if not all(map(_is_whole, parts)) or seal_of(each for _, each, _ in parts).text() != seal:
+            raise SnapshotUnusableError("torn")
+        return SavedState(head, [(name, body) for name, _, body in parts], _moment(saved_at), _moment(confirmed_at))
 
     def content(self, release_key: str) -> bytes | None:
         """The content of a release; None when it is not there or not as it was written."""
@@ -122,15 +131,18 @@ class SnapshotFile:
             self._lock = lock
         return True
 
-    def prepare(self) -> set[str]:
-        """Opens the file to write, made anew when it is not ours; returns the keys of the contents that are there.
+    def prepare(self) -> Book:
+        """Opens the file to write, made anew when it is not ours; returns what is there.
 
         Only for the owner. Raises sqlite3.Error or OSError.
         """
         try:
             connection = self._open(write=True)
             self._require_ours(connection)
-            return {key for (key,) in connection.execute("SELECT release_key FROM contents")}
+            rows = connection.execute("SELECT name, sha256, body FROM parts")
+            # A part that does not fit its checksum is written anew.
+            sums = {row[0]: row[1] if _is_whole(row) else bytes(32) for row in rows}
+            return Book(sums, [key for (key,) in connection.execute("SELECT release_key FROM contents")])
         except (sqlite3.Error, UnicodeDecodeError, SnapshotUnusableError) as error:
             if isinstance(error, sqlite3.Error) and not _spoilt(error):
                 raise
@@ -139,7 +151,7 @@ class SnapshotFile:
         connection.executescript(_SCHEMA)
         connection.execute(f"PRAGMA application_id = {_APPLICATION}")
         connection.execute(f"PRAGMA user_version = {FORMAT}")
-        return set()
+        return Book({}, ())
 
     def add(self, contents: Iterable[SavedContent]) -> None:
         """Writes contents that no state refers to yet. Raises sqlite3.Error."""
@@ -150,22 +162,34 @@ class SnapshotFile:
                 ((each.release_key, _sum_of_content(each.release_key, each.body), each.body) for each in contents),
             )
 
-    def save(self, body: bytes, at: datetime, forget: Collection[str]) -> None:
-        """Puts a state in the place of the present one and forgets contents, both or none. Raises sqlite3.Error."""
+    def save(self, head: bytes, plan: Plan, at: datetime) -> None:
+        """Carries out a plan: the state of before becomes this one, or stays. Raises sqlite3.Error."""
         connection = self._open(write=True)
-        moment = at.isoformat()
+        moment, seal = at.isoformat(), plan.seal.text()
         with _transaction(connection):
-            connection.execute(
-                "INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?, ?, ?)",
-                (self._database, moment, moment, _sum_of_state(self._database, moment, body), body),
+            connection.executemany("DELETE FROM parts WHERE name = ?", ((name,) for name in plan.gone))
+            connection.executemany(
+                "INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", ((p.name, p.sha256, p.body) for p in plan.put)
             )
-            connection.executemany("DELETE FROM contents WHERE release_key = ?", ((key,) for key in forget))
-        if forget:
+            connection.execute(
+                "INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?, ?, ?, ?)",
+                (self._database, moment, moment, seal, _sum_of_head(self._database, moment, moment, seal, head), head),
+            )
+            connection.executemany("DELETE FROM contents WHERE release_key = ?", ((key,) for key in plan.forget))
+        if plan.forget:
             connection.execute(f"PRAGMA incremental_vacuum({_PAGES_FREED})").fetchall()
 
     def confirm(self, at: datetime) -> None:
         """Notes that the database held nothing newer than the saved state. Raises sqlite3.Error."""
-        self._open(write=True).execute("UPDATE state SET confirmed_at = ?", (at.isoformat(),))
+        connection = self._open(write=True)
+        with _transaction(connection):
+            row = connection.execute(_HEAD).fetchone()
+            if row is not None:
+                database, saved_at, before, seal, sha256, head = row
+                if _sum_of_head(database, saved_at, before, seal, head) != sha256:
+                    raise sqlite3.DatabaseError("torn")  # to be written anew, not to be sealed as it is
+                summed = _sum_of_head(database, saved_at, at.isoformat(), seal, head)
+                connection.execute("UPDATE state SET confirmed_at = ?, sha256 = ?", (at.isoformat(), summed))
 
     def close(self) -> None:
         """Gives everything back; another process may write then."""
@@ -229,9 +253,9 @@ class SnapshotFile:
 
 
 @contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+def _transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
     """BEGIN, and COMMIT or ROLLBACK. The driver's own way begins transactions late."""
-    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(begin)
     try:
         yield
         connection.execute("COMMIT")
@@ -250,8 +274,24 @@ def _spoilt(error: sqlite3.Error) -> bool:
     return code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR)
 
 
-def _sum_of_state(database: str, saved_at: str, body: bytes) -> str:
-    return hashlib.sha256(f"{database}\n{saved_at}\n".encode() + body).hexdigest()
+def _moment(text: str) -> datetime:
+    """A moment as it was written. Raises SnapshotUnusableError, also for one without a time zone."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise SnapshotUnusableError("torn") from error
+    if found.utcoffset() is None:
+        raise SnapshotUnusableError("torn")
+    return found
+
+
+def _is_whole(row: tuple[object, object, object]) -> bool:
+    name, sha256, body = row
+    return isinstance(name, str) and isinstance(body, bytes) and sum_of_part(name, body) == sha256
+
+
+def _sum_of_head(database: str, saved_at: str, confirmed_at: str, seal: str, head: bytes) -> str:
+    return hashlib.sha256(f"{database}\n{saved_at}\n{confirmed_at}\n{seal}\n".encode() + head).hexdigest()
 
 
 def _sum_of_content(release_key: str, body: bytes) -> str:

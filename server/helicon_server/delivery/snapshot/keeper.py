@@ -1,5 +1,8 @@
 """Keeps the snapshot of one database: written behind what the node serves, read when the database is away.
 
+A save takes the parts that changed since the last one, some in each turn of the loop, and those that change meanwhile
+once more; the last of them with the head in one turn. So what is saved is what was served at one moment.
+
 Nothing here is on the path of a request or of a release. What fails on the disk is a warning and a number; the node
 goes on, and tries again.
 """
@@ -8,16 +11,20 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from typing import Final, Protocol, TypeVar
 
 import structlog
 
+from helicon_server.delivery.parts import Head, Part, PartName
 from helicon_server.delivery.restore import State
+from helicon_server.delivery.snapshot.book import Book, Plan, Wanted
 from helicon_server.delivery.snapshot.encoding import StateUnreadableError, decode, encode
 from helicon_server.delivery.snapshot.file import ABSENT, SavedContent, SnapshotFile, SnapshotUnusableError
 from helicon_server.domain.errors import Unavailable
@@ -27,6 +34,7 @@ _SHARE: Final = 10.0  # of the time at most goes into saving
 _CONFIRM_S: Final = 60.0
 _RETRY_S: Final = 15.0  # after a failure
 _LAST_SAVE_S: Final = 2.0
+_PARTS_AT_ONCE: Final = 500  # in one turn of the loop; about a millisecond
 _CHUNK_COUNT: Final = 200
 _CHUNK_BYTES: Final = 4 * 1024 * 1024
 
@@ -34,20 +42,19 @@ T = TypeVar("T")
 _log = structlog.get_logger("helicon.delivery")
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """The content of a release that is served: its id in the database, its key and its characters."""
-
-    release_id: int
-    release_key: str
-    size: int
-
-
 class Served(Protocol):
     """What the keeper asks of the node: what it serves of one database."""
 
-    def state(self) -> State:
-        """Everything that is served, without contents."""
+    def head(self) -> Head:
+        """What stands above the parts, of this moment."""
+        ...
+
+    def part_names(self) -> Sequence[PartName]:
+        """All parts that there are. Quick: it is asked within one turn of the loop."""
+        ...
+
+    def part(self, name: PartName) -> Part | None:
+        """One part of this moment, None when there is none of this name any more."""
         ...
 
     async def contents(self, wanted: Sequence[Wanted]) -> Mapping[str, bytes]:
@@ -77,9 +84,12 @@ class SnapshotKeeper:
         self._file = file
         self._served = served
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"helicon-snapshot-{name}")
-        self._known: set[str] | None = None  # keys of the contents in the file; None until it is open to write
-        self._saved: bytes | None = None
+        self._book: Book | None = None  # what is in the file; None until it is open to write
+        self._saved: bytes | None = None  # the head
         self._dirty = asyncio.Event()
+        self._at_once = asyncio.Event()
+        self._everything = True  # has changed, or may have; else
+        self._changed: set[PartName] = set()
         self._current_at: datetime | None = None
         self._failing = False
         self._task: asyncio.Task[None] | None = None
@@ -93,7 +103,7 @@ class SnapshotKeeper:
         """
         try:
             saved = await self._in_thread(self._file.load)
-            state = await self._in_thread(partial(decode, saved.body))
+            state = await self._in_thread(partial(decode, saved.head, saved.parts))
         except SnapshotUnusableError as error:
             if not (quiet and error.reason == ABSENT):
                 _log.warning("delivery.snapshot_ignored", database=self._name, reason=error.reason)
@@ -111,9 +121,9 @@ class SnapshotKeeper:
     async def content(self, release_key: str) -> bytes | None:
         """The encoded content of a release; None when the file has no good copy."""
         body = await self._in_thread(partial(self._file.content, release_key))
-        if body is None and self._known is not None and release_key in self._known:
+        if body is None and self._book is not None and release_key in self._book.contents:
             _log.error("delivery.content_corrupt", database=self._name, release_key=release_key, where="snapshot")
-            self._known.discard(release_key)  # written anew with the next save
+            self._book.contents.discard(release_key)  # written anew with the next save
             self.changed()
         return body
 
@@ -138,9 +148,19 @@ class SnapshotKeeper:
             await self._in_thread(self._file.close)
         self._thread.shutdown(wait=False)
 
-    def changed(self) -> None:
-        """Says that something else is served now."""
+    def changed(self, parts: Iterable[PartName] | None = None, *, at_once: bool = False) -> None:
+        """Says that something else is served now: these parts, or anything for None, or only the head for no part.
+
+        ``at_once`` for what a node that is killed must not start without, such as access keys.
+        """
+        if parts is None:
+            self._everything = True
+            self._changed.clear()
+        elif not self._everything:
+            self._changed.update(parts)
         self._dirty.set()
+        if at_once:
+            self._at_once.set()
 
     def current(self) -> None:
         """Says that the database holds nothing newer than what is served."""
@@ -170,28 +190,62 @@ class SnapshotKeeper:
             else:
                 self._works()
                 pause = max(_SHORTEST_PAUSE_S, _SHARE * (loop.time() - begun))
-            await asyncio.sleep(pause)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._at_once.wait()
 
     async def _save(self) -> None:
+        self._at_once.clear()
         if not await self._own():
             return
+        assert self._book is not None, "the file is ours"
+        book = self._book
         self._dirty.clear()
         current_at = self._current_at or datetime.now(UTC)
-        state = self._served.state()
-        wanted = {each.release_key: each for each in _wanted(state)}
-        assert self._known is not None, "the file is ours"
-        for chunk in _chunks([each for key, each in wanted.items() if key not in self._known]):
-            found = await self._served.contents(chunk)
-            added = [SavedContent(key, body) for key, body in found.items()]
-            await self._in_thread(partial(self._file.add, added))
-            self._known.update(found)
-        body = await self._in_thread(partial(encode, state))
-        forget = self._known - wanted.keys()
-        if body != self._saved or forget:
-            await self._in_thread(partial(self._file.save, body, current_at, forget))
-            self._saved = body
-            self._known -= forget
+        taken: dict[PartName, Part | None] = {}
+        full: bool | None = None  # not known yet
+        try:
+            full = await self._take(taken)
+            head = encode(self._served.head())  # in the turn of the loop that took the last part
+            plan = await self._in_thread(partial(book.plan, taken, full=full))
+            for chunk in _chunks(plan.wanted):
+                found = await self._served.contents(chunk)
+                await self._in_thread(partial(self._add, book, found))
+            if head != self._saved or plan.put or plan.gone or plan.forget:
+                await self._in_thread(partial(self._carry_out, book, head, plan, current_at))
+                self._saved = head
+            else:
+                await self._in_thread(partial(self._file.confirm, current_at))
+        except BaseException:  # also when the node stops: what was not saved is saved with the next attempt
+            self.changed(taken if full is False else None)
+            raise
         self.confirmed_at = current_at
+
+    async def _take(self, taken: dict[PartName, Part | None]) -> bool:
+        """Takes what changed, some in each turn of the loop, until nothing is left; tells whether it is everything."""
+        full = False
+        left: Iterator[PartName] = iter(())
+        while True:
+            if self._everything:
+                taken.clear()
+                left = iter(self._served.part_names())
+                full, self._everything = True, False
+            some = list(islice(left, _PARTS_AT_ONCE))
+            while self._changed and len(some) < _PARTS_AT_ONCE:
+                some.append(self._changed.pop())
+            if not some:
+                return full
+            for name in some:
+                taken[name] = self._served.part(name)
+            await asyncio.sleep(0)
+
+    def _add(self, book: Book, found: Mapping[str, bytes]) -> None:
+        self._file.add([SavedContent(key, body) for key, body in found.items()])
+        book.added(found)
+
+    def _carry_out(self, book: Book, head: bytes, plan: Plan, at: datetime) -> None:
+        self._file.save(head, plan, at)
+        book.saved(plan)
 
     async def _confirm(self) -> None:
         at = self._current_at
@@ -204,14 +258,16 @@ class SnapshotKeeper:
         """Opens the file to write unless another process has it. After a failure it is looked through anew."""
         if not await self._in_thread(self._file.own):
             return False
-        if self._known is None:
-            self._known = await self._in_thread(self._file.prepare)
+        if self._book is None:
+            self._book = await self._in_thread(self._file.prepare)
+            self._saved = None
+            self.changed()
         return True
 
     def _failed(self, error: Exception | None) -> None:
         self.failures += 1
-        self._known = self._saved = None
-        self._dirty.set()
+        self._book = self._saved = None
+        self.changed()
         if not self._failing and error is not None:
             self._failing = True
             _log.warning("delivery.snapshot_failed", database=self._name, error=type(error).__name__, detail=str(error))
@@ -223,11 +279,6 @@ class SnapshotKeeper:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-
-def _wanted(state: State) -> Iterable[Wanted]:
-    for release in (*state.live, *getattr(state, "branches", ())):
-        yield Wanted(release.release_id, release.release_key, release.size)
 
 
 def _chunks(wanted: Sequence[Wanted]) -> Iterable[list[Wanted]]:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from helicon_server.delivery.integrity import read_contents
-from helicon_server.delivery.restore import State
-from helicon_server.delivery.snapshot.keeper import Wanted
+from helicon_server.delivery.parts import Head, Part, PartName
+from helicon_server.delivery.snapshot.book import Wanted
 
 if TYPE_CHECKING:
     from helicon_server.delivery.follower import Follower
@@ -21,8 +21,14 @@ class ServedByFollower:
         self._follower = follower
         self._store = store
 
-    def state(self) -> State:
-        return self._follower.state()
+    def head(self) -> Head:
+        return self._follower.head()
+
+    def part_names(self) -> Sequence[PartName]:
+        return self._follower.environments.part_names()
+
+    def part(self, name: PartName) -> Part | None:
+        return self._follower.environments.part(name)
 
     async def contents(self, wanted: Sequence[Wanted]) -> Mapping[str, bytes]:
         found: dict[str, bytes] = {}
