@@ -15,6 +15,7 @@ from tests.unit.delivery.world import configs, poll
 
 NAMES = ("application", "large", "routes.json", PACKED, "gray", "none")
 _NO_CHUNK = b"zz\r\n"
+_NO_LENGTH = b"Transfer-Encoding: gzip\r\n"
 _SHOWN = 1_000  # bytes of a piece of a talk that differs
 
 
@@ -29,7 +30,8 @@ class Talk:
     @property
     def breaks_off(self) -> bool:
         """A body of it is none: then the connection is closed over answers that are owed to requests before it."""
-        return _NO_CHUNK in b"".join(self.pieces)
+        whole = b"".join(self.pieces)
+        return any(wrong in whole for wrong in (_NO_CHUNK, _NO_LENGTH))
 
     def __repr__(self) -> str:
         return f"<{sum(map(len, self.pieces))} bytes>"  # many are drawn at a time
@@ -165,7 +167,7 @@ _WRONG_BODIES = (
     (b"Content-Length: x\r\n", b""),
     (b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n", b"0\r\n\r\n"),
     (b"Transfer-Encoding: chunked\r\n", _NO_CHUNK),
-    (b"Transfer-Encoding: gzip\r\n", b""),
+    (_NO_LENGTH, b""),
 )
 
 
