@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -22,6 +23,12 @@ class Result:
         """Reads the output of `env -0`."""
         pairs = [item.partition(b"=") for item in self.out.split(b"\0") if item]
         return {name.decode(): value.decode() for name, _, value in pairs}
+
+
+def _heed_signals() -> None:
+    """Tests that run in the background of a shell, or under nohup, inherit that these are ignored."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @dataclass
@@ -61,6 +68,7 @@ class Cli:
             stdout=stdout,
             stderr=subprocess.PIPE,
             cwd=self.home,
+            preexec_fn=_heed_signals,
         )
 
     def shell(self, script: str) -> Result:
