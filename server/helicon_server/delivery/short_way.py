@@ -155,6 +155,8 @@ class ShortWay:
         # A character beyond ASCII takes four bytes at most, in the names as in the path's escapes.
         names = len(hit.data_center) + len(hit.cluster) + len(hit.app)
         cost = 2 * len(request.path) + 4 * names + _HIT_OVERHEAD
+        if gray:  # the one that the variants hang on, and the choice that leads to this one
+            cost += _HIT_OVERHEAD + 8 * len(gray)
         if len(self._hits) >= _HIT_LIMIT or self.remembered_bytes + cost > _HIT_BYTES:
             self._hits.clear()
             self.remembered_bytes = 0
