@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from helicon_server.delivery.access import OpenSecret, open_keys
@@ -116,11 +117,12 @@ class Environments:
         """What stands above the parts."""
         return Head({view.name: view.incremental for view in self.views.values()}, newest_id, newest, origin)
 
-    def part_names(self) -> list[PartName]:
-        """Everything that is served, in parts."""
-        names = [PartName("namespace", view.name, key) for view in self.views.values() for key in view.serving()]
+    def part_names(self) -> Iterator[PartName]:
+        """Everything that is served at the time of the call, in parts; may be gone through in several turns."""
+        keys = [(view.name, view.serving()) for view in self.views.values()]
         apps = {(view.name, app) for view in self.views.values() for app in view.defining()} | self._sealed.keys()
-        return names + [PartName("app", *app) for app in apps]
+        namespaces = (PartName("namespace", name, key) for name, of_view in keys for key in of_view)
+        return chain(namespaces, (PartName("app", *app) for app in apps))
 
     def part(self, name: PartName) -> Part | None:
         """One of them, None when there is none of this name."""

@@ -49,7 +49,7 @@ class Served(Protocol):
         """What stands above the parts, of this moment."""
         ...
 
-    def part_names(self) -> Sequence[PartName]:
+    def part_names(self) -> Iterator[PartName]:
         """All parts that there are. Quick: it is asked within one turn of the loop."""
         ...
 
@@ -228,7 +228,7 @@ class SnapshotKeeper:
         while True:
             if self._everything:
                 taken.clear()
-                left = iter(self._served.part_names())
+                left = self._served.part_names()
                 full, self._everything = True, False
             some = list(islice(left, _PARTS_AT_ONCE))
             while self._changed and len(some) < _PARTS_AT_ONCE:

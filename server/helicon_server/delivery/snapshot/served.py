@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from helicon_server.delivery.integrity import read_contents
@@ -24,7 +24,7 @@ class ServedByFollower:
     def head(self) -> Head:
         return self._follower.head()
 
-    def part_names(self) -> Sequence[PartName]:
+    def part_names(self) -> Iterator[PartName]:
         return self._follower.environments.part_names()
 
     def part(self, name: PartName) -> Part | None:
