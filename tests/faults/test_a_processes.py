@@ -242,29 +242,6 @@ class TestShort:
         assert await asyncio.to_thread(metric, node, "helicon_refusals_total", code="memory_short") > 0
         assert resident_mb < limit_mb * 1.25  # requests that are still read and refused take some, too
 
-    async def test_a8__burst_of_large_polls__is_shed_before_the_limit(
-        self, servers: Servers, connections: Connections, tmp_path: Path
-    ) -> None:
-        """All come at once: memory is looked at while they are parked, not a second later."""
-        plain = servers.start(folder=tmp_path / "node")
-        idle_mb = metric(plain, "helicon_resident_memory_bytes") / 1024 / 1024
-        plain.stop()
-        limit_mb = int((idle_mb + 30) / 0.9) + 1
-        unlimited = {"HELICON_REQUESTS_PER_CLIENT": "0", "HELICON_REQUESTS_PER_ADDRESS": "0"}
-        limited = {"HELICON_MEMORY_LIMIT_MB": str(limit_mb), **unlimited}
-        node = servers.start(folder=tmp_path / "node", env=limited)
-        burst = [await connections.open(node) for _ in range(400)]
-        await asyncio.gather(*(each.ask(_poll_of_many(number)) for number, each in enumerate(burst)))
-
-        async def all_were_decided() -> bool:
-            refused = await asyncio.to_thread(metric, node, "helicon_refusals_total", code="memory_short")
-            return refused + await asyncio.to_thread(metric, node, "helicon_polls_held") == len(burst)
-
-        await wait_until_async(all_were_decided, DEADLINE_S, "decision over all polls")
-        resident_mb = await asyncio.to_thread(metric, node, "helicon_resident_memory_bytes") / 1024 / 1024
-        assert await asyncio.to_thread(metric, node, "helicon_refusals_total", code="memory_short") > 0
-        assert resident_mb < limit_mb * 1.25  # requests that are still read and refused take some, too
-
     async def test_a9__descriptors_short__refuses_politely_serves_on_and_recovers(
         self, servers: Servers, connections: Connections
     ) -> None:
