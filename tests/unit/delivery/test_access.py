@@ -16,7 +16,7 @@ from helicon_server.delivery.outcomes import Answer, Park
 from helicon_server.delivery.plane import DeliveryPlane
 from helicon_server.domain.access_key import AccessKey, AccessKeyMode
 from tests.support.wait import wait_until_async
-from tests.unit.delivery.test_restore import Backup
+from tests.unit.delivery.backups import Backup
 from tests.unit.delivery.world import CLOCK_S, Client, World, body, configs, header, legacy, poll
 
 SECRET = "9f2c4e6a8b0d4c1e9a7b5d3f1e2c4a6b"

@@ -11,7 +11,7 @@ from helicon_server.delivery.outcomes import Answer, Defer
 from helicon_server.delivery.plane import DeliveryPlane
 from helicon_server.domain.gray import GrayBranch, GrayRule
 from tests.support.wait import wait_until_async
-from tests.unit.delivery.test_restore import Backup
+from tests.unit.delivery.backups import Backup
 from tests.unit.delivery.world import Client, World, body, configs, poll
 
 CANARY = GrayRule("shop", ips=("10.0.0.1",), labels=("canary",))

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from helicon_server.delivery.options import DeliveryOptions
 from helicon_server.delivery.plane import DeliveryPlane
@@ -380,6 +381,20 @@ async def test_flipped_bit__on_disk__is_not_served_and_written_anew__c6(machine:
         assert (answer.status, b"flipped" in answer.body) == (503, False)
         machine.world.database.away = False
         await wait_until_async(lambda: machine.saved() == good, 20, "the good copy on disk")
+
+
+async def test_flipped_bit__on_disk_of_a_node_that_starts_from_it__is_told_once__c6(machine: Machine) -> None:
+    release = await machine.world.publish("shop", "application", {"a": "1"})
+    async with machine.node():
+        await wait_until_async(lambda: release.head.key in machine.saved(), 5, "the release on disk")
+    machine.change('UPDATE contents SET body = CAST(\'{"a":"flipped"}\' AS BLOB)')
+    machine.world.database.away = True
+    with capture_logs() as logs:
+        async with machine.node() as client:
+            answers = [await client.get(READ + f"?ip=1.1.1.{number}") for number in range(3)]
+    assert [(answer.status, b"flipped" in answer.body) for answer in answers] == [(503, False)] * 3
+    told = [log for log in logs if log["event"] == "delivery.content_corrupt"]
+    assert [(log["release_key"], log["where"]) for log in told] == [(release.head.key, "snapshot")]
 
 
 async def test_disk__that_cannot_be_written__disturbs_nothing(machine: Machine, tmp_path: Path) -> None:

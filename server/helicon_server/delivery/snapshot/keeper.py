@@ -39,6 +39,7 @@ _CHUNK_COUNT: Final = 200
 _CHUNK_BYTES: Final = 4 * 1024 * 1024
 
 T = TypeVar("T")
+_MISSED_TOLD: Final = 1000  # damaged contents that the log tells of, before the database is back
 _log = structlog.get_logger("helicon.delivery")
 
 
@@ -83,6 +84,7 @@ class SnapshotKeeper:
         self._name = name
         self._file = file
         self._served = served
+        self._missed: set[str] = set()  # contents that a restored state names and the file does not give
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"helicon-snapshot-{name}")
         self._book: Book | None = None  # what is in the file; None until it is open to write
         self._saved: bytes | None = None  # the head
@@ -121,11 +123,18 @@ class SnapshotKeeper:
     async def content(self, release_key: str) -> bytes | None:
         """The encoded content of a release; None when the file has no good copy."""
         body = await self._in_thread(partial(self._file.content, release_key))
-        if body is None and self._book is not None and release_key in self._book.contents:
-            _log.error("delivery.content_corrupt", database=self._name, release_key=release_key, where="snapshot")
-            self._book.contents.discard(release_key)  # written anew with the next save
-            self.changed()
+        if body is None and self._book is not None:
+            if release_key in self._book.contents:
+                self._tell_corrupt(release_key)
+                self._book.contents.discard(release_key)  # written anew with the next save
+                self.changed()
+        elif body is None and release_key not in self._missed and len(self._missed) < _MISSED_TOLD:
+            self._missed.add(release_key)  # every live release is in a file that nobody damaged
+            self._tell_corrupt(release_key)
         return body
+
+    def _tell_corrupt(self, release_key: str) -> None:
+        _log.error("delivery.content_corrupt", database=self._name, release_key=release_key, where="snapshot")
 
     # --- writing ----------------------------------------------------------------------------------
 
