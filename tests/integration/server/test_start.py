@@ -146,7 +146,10 @@ def test_postgres__schema_of_a_newer_version__is_refused(
     name = postgres.sql(
         "SELECT table_name FROM information_schema.columns WHERE column_name = 'version_num'", database_of(postgres_url)
     )
-    postgres.sql(f"UPDATE {name} SET version_num = '20991231_from_the_future'", database_of(postgres_url))
+    postgres.sql(
+        f"UPDATE {name} SET version_num = '20991231_from_the_future', oldest_program = '20991231'",
+        database_of(postgres_url),
+    )
     for command in (("serve", "--port", "0"), ("migrate",), ("migrate", "--check"), ("token", "list")):
         said = refusal(helicon_server(*command, folder=tmp_path, env=env), CONFIG)
         assert "20991231_from_the_future" in said
@@ -160,7 +163,7 @@ def test_sqlite__schema_of_a_newer_version__is_refused_and_left_alone(tmp_path: 
     with closing(sqlite3.connect(file)) as database:
         ((name,),) = database.execute("SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) p "
                                       "ON p.name = 'version_num'").fetchall()  # fmt: skip
-        database.execute(f"UPDATE {name} SET version_num = '20991231_from_the_future'")
+        database.execute(f"UPDATE {name} SET version_num = '20991231_from_the_future', oldest_program = '20991231'")
         database.commit()
     said = refusal(helicon_server("serve", "--port", "0", folder=tmp_path), CONFIG)
     assert "20991231_from_the_future" in said
