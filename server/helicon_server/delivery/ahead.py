@@ -1,7 +1,7 @@
 """Whether a client holds something newer than what this node would answer, by the times that lead release keys.
 
 A read may be the first to tell a client of a release, and such a client cannot name an id in ``messages`` when it
-asks another node next. Its ``releaseKey`` tells nevertheless (docs/decisions/0021-held-keys-from-the-future.md).
+asks another node next. Its ``releaseKey`` tells nevertheless (docs/decisions/0020-held-keys-from-the-future.md).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A client that read a release from one node, and asks another one that has not heard of it (decision 0021)."""
+"""A client that read a release from one node, and asks another one that has not heard of it (decision 0020)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients that hold a newer release than the node which they ask, and cannot name its id (decision 0021)."""
+"""Clients that hold a newer release than the node which they ask, and cannot name its id (decision 0020)."""
 
 from __future__ import annotations
 
