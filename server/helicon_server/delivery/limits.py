@@ -81,7 +81,7 @@ class RateLimits:
         self._addresses[peer] = before + weight
         if before < self._free or not self._too_many(peer, before, weight, target, header):
             return False
-        self._addresses[peer] = before + 1  # a refusal costs little whatever was asked, and neighbours share the rest
+        self._addresses[peer] = before  # a refusal costs little, and must not use up what the neighbours share
         if peer in self._refused or len(self._refused) < _REFUSED_PEERS:
             self._refused[peer] += 1
         return True
@@ -90,7 +90,7 @@ class RateLimits:
         """Forgets what was counted; to be called once a second."""
         self.window += 1
         free = self._free
-        busy = [peer for peer, count in self._addresses.items() if count - self._ahead(peer) > free]
+        busy = [peer for peer, count in self._addresses.items() if count - self._ahead(peer) >= free]
         self._watched = frozenset(busy)
         self._addresses = dict.fromkeys(busy, int(free)) if busy else {}  # so that the next request is looked at
         self._clients = {}

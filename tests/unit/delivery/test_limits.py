@@ -48,6 +48,15 @@ def test_neighbour__at_the_same_address__is_never_refused() -> None:
     assert refused(limits, 10, ip="10.1.1.2") == 0
 
 
+def test_neighbour__of_a_loop_that_is_refused_more_often_than_the_address_may_ask__is_served() -> None:
+    """Fault D2: refusals do not use up what the clients of an address share, in the first second and in later ones."""
+    limits = RateLimits(10, 100)
+    for _ in range(4):
+        assert refused(limits, 500, ip="10.1.1.1") >= 480
+        assert refused(limits, 10, ip="10.1.1.2") == 0
+        limits.next_window()
+
+
 @pytest.mark.parametrize("target", [b"?ip=10.1.1.1", b"?label=a&ip=10.1.1.1&x=1"])
 def test_client__is_named_wherever_the_parameter_stands(target: bytes) -> None:
     limits = watching()
