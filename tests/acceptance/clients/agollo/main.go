@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 	"sync"
 
 	"github.com/apolloconfig/agollo/v4"
@@ -13,7 +14,7 @@ import (
 	"github.com/apolloconfig/agollo/v4/storage"
 )
 
-const attempts = 5
+const attempts = 20
 
 type settings struct {
 	Meta       string   `json:"meta"`
@@ -76,6 +77,7 @@ func start(told settings) agollo.Client {
 		if attempt == attempts {
 			panic(err)
 		}
+		time.Sleep(200 * time.Millisecond)
 	}
 }
 
